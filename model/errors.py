@@ -1,0 +1,28 @@
+"""What can go wrong in `model`.
+
+ModelError
+├── BadSentence         the sentence cannot be encoded
+├── BadCheckpoint       a folder or file of weights is missing, damaged, or does not fit
+├── BadFeatures         published region features or boxes are not of their form
+└── NoExplanation       the kernel of this score says nothing about single regions
+"""
+
+
+class ModelError(Exception):
+    """The root: its message says what is wrong, where, and what to do."""
+
+
+class BadSentence(ModelError):
+    pass
+
+
+class BadCheckpoint(ModelError):
+    pass
+
+
+class BadFeatures(ModelError):
+    pass
+
+
+class NoExplanation(ModelError):
+    pass

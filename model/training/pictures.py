@@ -1,0 +1,67 @@
+"""Training pictures as one array in memory, and the random views that are cut from them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+SUFFIXES = {".webp", ".jpg", ".jpeg", ".png"}
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+
+
+def load_pictures(paths: Sequence[Path], *, side: int, cache: Path) -> NDArray[np.uint8]:
+    """The pictures squashed to side x side, as one memory-mapped array [N, side, side, 3]; decoded once, then reused."""
+    if not cache.exists():
+        draft = cache.with_suffix(".draft.npy")
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=(len(paths), side, side, 3))
+        for row, path in enumerate(paths):
+            with Image.open(path) as picture:
+                pixels[row] = np.asarray(picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC))
+        pixels.flush()
+        draft.replace(cache)
+    pixels = np.load(cache, mmap_mode="c")
+    if pixels.shape != (len(paths), side, side, 3):
+        raise ValueError(f"{cache} holds {pixels.shape}, not {len(paths)} pictures of side {side}: delete it")
+    return pixels
+
+
+def random_views(
+    pictures: NDArray[np.uint8], *, side: int, smallest: float, generator: np.random.Generator
+) -> Tensor:
+    """Random crops (area `smallest`..1), mirrored half of the time, with light colour changes.
+
+    pictures [N, H, W, 3] -> [N, 3, side, side] float32 in 0..1.
+    """
+    crops = [_random_crop(torch.from_numpy(one), side, smallest, generator) for one in pictures]
+    return _recoloured(torch.cat(crops).float() / 255, generator)
+
+
+def _random_crop(picture: Tensor, side: int, smallest: float, generator: np.random.Generator) -> Tensor:
+    full_height, full_width, _ = picture.shape
+    area, stretch = generator.uniform(smallest, 1.0), np.exp(generator.uniform(-0.25, 0.25) / 2)
+    height = round(full_height * min(1.0, np.sqrt(area) / stretch))
+    width = round(full_width * min(1.0, np.sqrt(area) * stretch))
+    top = int(generator.integers(full_height - height + 1))
+    left = int(generator.integers(full_width - width + 1))
+    crop = picture[top : top + height, left : left + width].permute(2, 0, 1)[None]  # [1, 3, height, width]
+    crop = F.interpolate(crop, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
+    return crop.flip(-1) if generator.random() < 0.5 else crop
+
+
+def _recoloured(views: Tensor, generator: np.random.Generator) -> Tensor:
+    """Brightness, contrast and saturation as one affine map of the three channels, one for each view."""
+    n, _, height, width = views.shape
+    brightness, contrast, saturation = torch.from_numpy(generator.uniform(0.75, 1.3, (3, n, 1, 1))).float()
+    mixing = saturation * torch.eye(3) + (1 - saturation) / 3  # [N, 3, 3]
+    centre = views[:, :, ::8, ::8].mean(dim=(1, 2, 3)).view(n, 1, 1)
+    pixels = torch.baddbmm((1 - contrast) * centre * brightness, mixing * contrast * brightness, views.flatten(2))
+    return pixels.clamp_(0, 1).view(n, 3, height, width)
