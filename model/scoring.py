@@ -1,4 +1,4 @@
-"""The score of an image for a sentence, and which region answered which word. The only place where a query meets an image.
+"""The score of an image for a sentence, and which region answered which word: the only place where they meet.
 
 A score is a sum of terms; a term compares one channel of the image with the channel of the same name of the sentence.
 Scores are defined on unpadded items and accumulated in float32.
@@ -105,7 +105,8 @@ def score_matrix(
     total = torch.zeros(len(images), len(sentences))
     for term in spec.terms:
         regions, real_regions = Ragged.of([image.channels[term.channel] for image in images]).padded()
-        for columns in _blocks_of_like_length([len(sentence.channels[term.channel]) for sentence in sentences], padding):
+        lengths = [len(sentence.channels[term.channel]) for sentence in sentences]
+        for columns in _blocks_of_like_length(lengths, padding):
             some = Ragged.of([sentences[column].channels[term.channel] for column in columns])
             scores = maxsim(
                 regions, real_regions, *some.padded(), pooling=term.kernel.pooling, padding=padding
@@ -144,8 +145,9 @@ def pool(
     if pooling is Pooling.SCAN_SENTENCES:
         return _scan_sentences(similarity, real_regions, words, real_words)
     if padding is Padding.REFERENCE:
-        short_of = (0, max(0, REFERENCE_WORDS - similarity.shape[3]), 0, max(0, REFERENCE_REGIONS - similarity.shape[2]))
-        similarity, real = F.pad(similarity, short_of), F.pad(real, short_of)
+        words_short = max(0, REFERENCE_WORDS - similarity.shape[3])
+        regions_short = max(0, REFERENCE_REGIONS - similarity.shape[2])
+        similarity, real = (F.pad(x, (0, words_short, 0, regions_short)) for x in (similarity, real))
     exact = padding is Padding.EXACT
     # In a padded maximum a zero of padding stands for a cosine, unless it is put out of reach.
     reach = similarity.masked_fill(~real, -torch.inf) if exact else similarity
@@ -205,7 +207,8 @@ def contributions(similarity: Tensor, words: Tensor, *, pooling: Pooling) -> Ten
             return similarity / similarity.numel()
         case Pooling.SCAN_SENTENCES:
             attention = _scan_attention(similarity, torch.ones(similarity.shape[1], dtype=torch.bool))
-            return attention * similarity / (attention @ words).norm(dim=1, keepdim=True)
+            shares: Tensor = attention * similarity / (attention @ words).norm(dim=1, keepdim=True)
+            return shares
 
 
 def _scan_sentences(similarity: Tensor, real_regions: Tensor, words: Tensor, real_words: Tensor) -> Tensor:
@@ -213,13 +216,15 @@ def _scan_sentences(similarity: Tensor, real_regions: Tensor, words: Tensor, rea
     attended = torch.einsum("ncrw,cwd->ncrd", attention, words)  # [N, C, R, D]
     # Region vectors have length one, so the cosine needs only the length of the attended sentence.
     cosines = (attention * similarity).sum(dim=3) / attended.norm(dim=3).clamp_min(1e-12)  # [N, C, R]
-    return (cosines * real_regions[:, None, :]).sum(dim=2)
+    total: Tensor = (cosines * real_regions[:, None, :]).sum(dim=2)
+    return total
 
 
 def _scan_attention(similarity: Tensor, real_words: Tensor) -> Tensor:
     """Softmax over the words of the positive cosines, each word's first brought to length one over the regions."""
     positive = F.normalize(similarity.clamp_min(0.0), dim=-2, eps=1e-12)
-    return positive.masked_fill(~real_words, -torch.inf).softmax(dim=-1)
+    attention: Tensor = positive.masked_fill(~real_words, -torch.inf).softmax(dim=-1)
+    return attention
 
 
 def _blocks_of_like_length(lengths: Sequence[int], padding: Padding) -> list[list[int]]:

@@ -34,7 +34,7 @@ class ConvNorm(nn.Sequential):
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions around a shortcut; a change of size averages first, so that no pixel is skipped (ResNet-D)."""
+    """Two 3x3 convolutions and a shortcut, which averages where the size changes, to skip no pixel (ResNet-D)."""
 
     def __init__(self, width_in: int, width_out: int, *, stride: int) -> None:
         super().__init__()
@@ -51,6 +51,9 @@ class Block(nn.Module):
 
 
 class ConvNet(nn.Module):
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, config: ConvNetConfig) -> None:
         super().__init__()
         width = config.widths[0] // 2

@@ -1,7 +1,7 @@
 """Teach the small convolutional network the feature maps of a larger one, on pictures without any captions.
 
-The recipe is that of a patient and consistent teacher (Beyer et al., CVPR 2022, "Knowledge distillation: a good teacher is
-patient and consistent"): both networks see the same random crop, pictures are mixed, and the schedule is long.
+The recipe is that of a patient and consistent teacher (Beyer et al., CVPR 2022): both networks see the same random
+crop, pictures are mixed, and the schedule is long.
 """
 
 import json
@@ -114,7 +114,8 @@ def distil(
         logger.info("distil %s", record)
         with (run / "log.jsonl").open("a") as log:
             log.write(json.dumps(record) + "\n")
-    return student.convnet
+    convolutional: ConvNet = student.convnet
+    return convolutional
 
 
 def teacher_statistics(pictures: NDArray[np.uint8], teacher: Teacher) -> tuple[Tensor, Tensor]:

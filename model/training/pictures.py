@@ -18,25 +18,24 @@ def list_pictures(folder: Path) -> list[Path]:
 
 
 def load_pictures(paths: Sequence[Path], *, side: int, cache: Path) -> NDArray[np.uint8]:
-    """The pictures squashed to side x side, as one memory-mapped array [N, side, side, 3]; decoded once, then reused."""
+    """The pictures squashed to side x side as one memory-mapped array [N, side, side, 3], decoded only once."""
     if not cache.exists():
         draft = cache.with_suffix(".draft.npy")
         draft.parent.mkdir(parents=True, exist_ok=True)
-        pixels = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=(len(paths), side, side, 3))
+        shape = (len(paths), side, side, 3)
+        drawn = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
         for row, path in enumerate(paths):
             with Image.open(path) as picture:
-                pixels[row] = np.asarray(picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC))
-        pixels.flush()
+                drawn[row] = np.asarray(picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC))
+        drawn.flush()
         draft.replace(cache)
-    pixels = np.load(cache, mmap_mode="c")
+    pixels: NDArray[np.uint8] = np.load(cache, mmap_mode="c")
     if pixels.shape != (len(paths), side, side, 3):
         raise ValueError(f"{cache} holds {pixels.shape}, not {len(paths)} pictures of side {side}: delete it")
     return pixels
 
 
-def random_views(
-    pictures: NDArray[np.uint8], *, side: int, smallest: float, generator: np.random.Generator
-) -> Tensor:
+def random_views(pictures: NDArray[np.uint8], *, side: int, smallest: float, generator: np.random.Generator) -> Tensor:
     """Random crops (area `smallest`..1), mirrored half of the time, with light colour changes.
 
     pictures [N, H, W, 3] -> [N, 3, side, side] float32 in 0..1.

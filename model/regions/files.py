@@ -1,0 +1,54 @@
+"""Published bottom-up-attention features: `bu_att/<id>.npz` (`feat`) and `bu_box/<id>.npy` (boxes in pixels)."""
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.errors import BadFeatures
+from model.regions.region_features import RegionFeatures
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedImage:
+    """Where an image's features lie, and its size, by which its boxes are divided."""
+
+    feature_id: str
+    width: int
+    height: int
+
+
+def read_region_features(root: Path, images: Sequence[PublishedImage]) -> RegionFeatures:
+    """Features and boxes of the images, boxes as shares of width and height."""
+    pairs = [_read(root, image) for image in images]
+    counts = torch.tensor([len(features) for features, _ in pairs])
+    return RegionFeatures(_pad([features for features, _ in pairs]), _pad([boxes for _, boxes in pairs]), counts)
+
+
+def _read(root: Path, image: PublishedImage) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    feature_file, box_file = root / "bu_att" / f"{image.feature_id}.npz", root / "bu_box" / f"{image.feature_id}.npy"
+    try:
+        with np.load(feature_file, allow_pickle=False) as archive:
+            features = np.asarray(archive["feat"], dtype=np.float32)
+        pixels = np.load(box_file, allow_pickle=False)
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise BadFeatures(f"the features of image {image.feature_id} cannot be read: {error}") from error
+    if image.width <= 0 or image.height <= 0:
+        raise BadFeatures(f"image {image.feature_id} has the size {image.width} x {image.height}")
+    if features.ndim != 2 or pixels.shape != (len(features), 4) or not len(features):
+        raise BadFeatures(f"{feature_file} has {features.shape} features, {box_file} has {pixels.shape} boxes")
+    # Divided in float64, as the published code does: its numpy arrays of sizes are of integers.
+    size = np.array([image.width, image.height, image.width, image.height])
+    boxes = (pixels.astype(np.float64) / size).astype(np.float32)
+    if not np.isfinite(features).all() or not np.isfinite(boxes).all():
+        raise BadFeatures(f"the features of image {image.feature_id} hold numbers that are not finite")
+    return features, boxes
+
+
+def _pad(items: Sequence[NDArray[np.float32]]) -> Tensor:
+    return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(item) for item in items], batch_first=True)

@@ -1,0 +1,146 @@
+"""Import of TERAN's published checkpoints (`*.pth.tar`), without running anything that is pickled in them."""
+
+import argparse
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig
+
+from model.errors import BadCheckpoint
+from model.scoring import Pooling
+from model.teran.config import AggregationKind, BertSizes, BoxEncodingKind, TeranConfig
+from model.teran.network import Teran
+
+# Published names -> ours; the longest prefix that fits decides.
+RENAMED = {
+    "txt_enc.bert_model.": "sentence_side.bert.",
+    "cap_proj.": "sentence_side.projection.",
+    "img_enc.pos_encoding_image.": "image_side.box_encoding.",
+    "img_enc.transformer_encoder.": "image_side.transformer.",
+    "img_proj.": "image_side.projection.",
+    "transformer_encoder_1.": "sentence_joint.",
+    "transformer_encoder_2.": "image_joint.",
+    "text_aggregation.": "text_aggregation.",
+    "image_aggregation.": "image_aggregation.",
+    "text_aggregation.gated_aggr.gate_fn.": "text_aggregation.gate.",
+    "text_aggregation.gated_aggr.node_fn.": "text_aggregation.node.",
+    "text_aggregation.gru_aggr.": "text_aggregation.gru.",
+    "image_aggregation.gated_aggr.gate_fn.": "image_aggregation.gate.",
+    "image_aggregation.gated_aggr.node_fn.": "image_aggregation.node.",
+    "image_aggregation.gru_aggr.": "image_aggregation.gru.",
+}
+# Saved with every published model, used by none: results that are overwritten, and a second copy of the word table.
+UNUSED = (
+    "txt_enc.map.",
+    "img_enc.fc.",
+    "txt_enc.bert_model.pooler.",
+    "txt_enc.word_embeddings.",
+    "txt_enc.bert_model.embeddings.position_ids",
+)
+PREFIX = "img_txt_enc."
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCheckpoint:
+    config: Mapping[str, Any]  # the nested configuration it was trained with
+    weights: Mapping[str, Tensor]  # by published names
+
+
+def read_published(path: Path) -> PublishedCheckpoint:
+    """Read the container of any torch version; its unpickler knows tensors, plain data and `Namespace` alone."""
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise BadCheckpoint(f"{path} does not exist") from error
+    except pickle.UnpicklingError as error:
+        raise BadCheckpoint(f"{path} holds more than weights and settings, so it is not loaded: {error}") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise BadCheckpoint(f"{path} is not a whole checkpoint: {error}") from error
+    match content:
+        case {"model": dict() as weights, "config": dict() as config}:
+            return PublishedCheckpoint(config, weights)
+    raise BadCheckpoint(f"{path} is not a TERAN checkpoint: it must hold `model` and `config`")
+
+
+def published_config(config: Mapping[str, Any], *, bert: BertSizes, stopwords: tuple[str, ...] = ()) -> TeranConfig:
+    """Ours from the published nested configuration; sizes that it leaves to BERT come in `bert`."""
+    try:
+        image, text, model = config["image-model"], config["text-model"], config["model"]
+        if text.get("layers", 0):
+            raise BadCheckpoint("text-model.layers is not 0: no published configuration has a text transformer")
+        return TeranConfig(
+            feature_width=image["feat-dim"],
+            embedding_width=model["embed-size"],
+            image_layers=image["transformer-layers"],
+            joint_layers=model["layers"],
+            dropout=model["dropout"],
+            box_encoding=BoxEncodingKind(image["pos-encoding"] or "none"),
+            shared_joint=bool(model["shared-transformer"]),
+            text_aggregation=AggregationKind(model["text-aggregation"]),
+            image_aggregation=AggregationKind(model["image-aggregation"]),
+            pooling=Pooling(config["training"]["alignment-mode"]),
+            stopwords=stopwords if model.get("exclude-stopwords") else (),
+            bert=bert,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadCheckpoint(f"this is not a published TERAN configuration: {error!r}") from error
+
+
+def published_bert_sizes(config: Mapping[str, Any], folder: Path | None = None) -> BertSizes:
+    """The sizes of the BERT that `text-model.pretrain` names: a folder inside `folder`, or a name on the hub."""
+    layers, name = int(config["text-model"]["extraction-hidden-layer"]), str(config["text-model"]["pretrain"])
+    local = (folder or Path()) / name
+    if name == "bert-base-uncased" and not local.is_dir():
+        return BertSizes(layers=layers)  # the one of all published models: no hub is needed to know its sizes
+    bert = AutoConfig.from_pretrained(str(local) if local.is_dir() else name)
+    return BertSizes(
+        vocabulary=bert.vocab_size,
+        width=bert.hidden_size,
+        layers=layers,
+        heads=bert.num_attention_heads,
+        feedforward=bert.intermediate_size,
+        positions=bert.max_position_embeddings,
+        token_types=bert.type_vocab_size,
+        layer_norm_eps=bert.layer_norm_eps,
+    )
+
+
+def load_published_weights(network: Teran, weights: Mapping[str, Tensor]) -> None:
+    """Put weights under published names into `network`; every name must be known, present and of the right shape."""
+    renamed, unknown = {}, []
+    for name, value in weights.items():
+        bare = name.removeprefix(PREFIX)
+        if bare.startswith(UNUSED):
+            continue
+        prefix = max((known for known in RENAMED if bare.startswith(known)), key=len, default=None)
+        if prefix is None or bare == name:
+            unknown.append(name)
+        else:
+            renamed[RENAMED[prefix] + bare.removeprefix(prefix)] = value
+    load_strictly(network, renamed, unknown=unknown)
+
+
+def load_strictly(network: Teran, weights: Mapping[str, Tensor], *, unknown: list[str]) -> None:
+    expected = own_weights(network)
+    missing = sorted(set(expected) - set(weights))
+    unknown = unknown + sorted(set(weights) - set(expected))
+    unlike = sorted(name for name in set(expected) & set(weights) if expected[name].shape != weights[name].shape)
+    faults = [("missing", missing), ("unknown", unknown), ("of another shape", unlike)]
+    if any(names for _, names in faults):
+        told = "; ".join(f"{len(names)} {what} ({', '.join(names[:3])}, ...)" for what, names in faults if names)
+        raise BadCheckpoint(f"the weights do not fit this TERAN: {told}")
+    with torch.no_grad():
+        for name, value in expected.items():
+            value.copy_(weights[name])
+
+
+def own_weights(network: Teran) -> dict[str, Tensor]:
+    """The network's weights by name, a shared one once."""
+    shared = "image_joint." if network.config.shared_joint else "\0"
+    return {name: value for name, value in network.state_dict().items() if not name.startswith(shared)}

@@ -1,0 +1,45 @@
+"""TERAN's losses: a hinge on the score matrix of a batch (Messina et al., TOMM 2021; Faghri et al., BMVC 2018)."""
+
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from model.teran.network import unit_length
+
+
+class Measure(StrEnum):
+    """How two global vectors are compared by the matching loss."""
+
+    DOT = "dot"
+    COSINE = "cosine"
+    ORDER = "order"
+
+
+def contrastive_loss(scores: Tensor, *, margin: float, hardest: bool, same_image: Tensor | None = None) -> Tensor:
+    """Hinge of every wrong pair against both of its right ones, summed over the batch.
+
+    `scores` [N, N] of images and sentences, pairs on the diagonal. With `hardest` only the worst wrong pair of every
+    row and column counts. `same_image` [N, N] bool marks pairs that are right as well (another caption of the same image).
+    """
+    right = scores.diagonal()
+    ignored = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
+    if same_image is not None:
+        ignored = ignored | same_image
+    wrong_sentence = (margin + scores - right[:, None]).clamp_min(0).masked_fill(ignored, 0)
+    wrong_image = (margin + scores - right[None, :]).clamp_min(0).masked_fill(ignored, 0)
+    if hardest:
+        return wrong_sentence.amax(dim=1).sum() + wrong_image.amax(dim=0).sum()
+    return wrong_sentence.sum() + wrong_image.sum()
+
+
+def matching_scores(images: Tensor, sentences: Tensor, measure: Measure) -> Tensor:
+    """Global vectors of N images and N sentences [N, D] -> [N, N]."""
+    match measure:
+        case Measure.DOT:
+            return images @ sentences.T
+        case Measure.COSINE:
+            return unit_length(images) @ unit_length(sentences).T
+        case Measure.ORDER:  # Vendrov et al., ICLR 2016; made for vectors without negative numbers
+            violation: Tensor = (sentences[None] - images[:, None]).clamp_min(0).norm(dim=2)
+            return -violation
