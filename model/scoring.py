@@ -36,6 +36,7 @@ class Padding(StrEnum):
 
 
 REFERENCE_REGIONS, REFERENCE_WORDS = 36, 85
+MAXIMA = (Pooling.MR_SW, Pooling.MW_SR, Pooling.SYMM, Pooling.MR_AVG_W)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,32 +142,31 @@ def pool(
 ) -> Tensor:
     """[N, C, R, W] cosines -> [N, C]; masks [N, R] and [C, W]; `words` [C, W, D] matters to scan-sentences alone."""
     real = real_regions[:, None, :, None] & real_words[None, :, None, :]  # [N, C, R, W]
-    similarity = similarity.masked_fill(~real, 0.0)
-    if pooling is Pooling.SCAN_SENTENCES:
-        return _scan_sentences(similarity, real_regions, words, real_words)
-    if padding is Padding.REFERENCE:
+    exact = padding is Padding.EXACT
+    if not bool(real_regions.all() & real_words.all()):
+        # In a padded maximum a zero of padding stands for a cosine, unless it is put out of reach.
+        outside = -torch.inf if exact and pooling in MAXIMA else 0.0
+        similarity = similarity.masked_fill(~real, outside)
+    if padding is Padding.REFERENCE and pooling is not Pooling.SCAN_SENTENCES:
         words_short = max(0, REFERENCE_WORDS - similarity.shape[3])
         regions_short = max(0, REFERENCE_REGIONS - similarity.shape[2])
-        similarity, real = (F.pad(x, (0, words_short, 0, regions_short)) for x in (similarity, real))
-    exact = padding is Padding.EXACT
-    # In a padded maximum a zero of padding stands for a cosine, unless it is put out of reach.
-    reach = similarity.masked_fill(~real, -torch.inf) if exact else similarity
-    best_region = reach.amax(dim=2).masked_fill(~real.any(dim=2), 0.0)  # [N, C, W]
-    best_word = reach.amax(dim=3).masked_fill(~real.any(dim=3), 0.0)  # [N, C, R]
+        similarity = F.pad(similarity, (0, words_short, 0, regions_short))
     match pooling:
         case Pooling.MR_SW:
-            return best_region.sum(dim=2)
+            return _sum_of_best(similarity, dim=2)
         case Pooling.MW_SR:
-            return best_word.sum(dim=2)
+            return _sum_of_best(similarity, dim=3)
         case Pooling.SYMM:
-            return best_region.sum(dim=2) + best_word.sum(dim=2)
+            return _sum_of_best(similarity, dim=2) + _sum_of_best(similarity, dim=3)
         case Pooling.MR_AVG_W:
-            return best_region.sum(dim=2) / real_words.sum(dim=1)
+            return _sum_of_best(similarity, dim=2) / real_words.sum(dim=1)
         case Pooling.SUM:
             return similarity.sum(dim=(2, 3))
         case Pooling.MEAN:
             pairs = real.sum(dim=(2, 3)) if exact else similarity.shape[2] * similarity.shape[3]
             return similarity.sum(dim=(2, 3)) / pairs
+        case Pooling.SCAN_SENTENCES:
+            return _scan_sentences(similarity, real_regions, words, real_words)
 
 
 def align(spec: ScoreSpec, image: Mapping[str, Tensor], sentence: SentenceEmbedding) -> list[Answer]:
@@ -209,6 +209,12 @@ def contributions(similarity: Tensor, words: Tensor, *, pooling: Pooling) -> Ten
             attention = _scan_attention(similarity, torch.ones(similarity.shape[1], dtype=torch.bool))
             shares: Tensor = attention * similarity / (attention @ words).norm(dim=1, keepdim=True)
             return shares
+
+
+def _sum_of_best(similarity: Tensor, *, dim: int) -> Tensor:
+    """Maxima over dimension 2 or 3 of [N, C, R, W], summed over the other; one over padding alone adds nothing."""
+    best = similarity.amax(dim=dim)
+    return best.masked_fill(best == -torch.inf, 0.0).sum(dim=2)
 
 
 def _scan_sentences(similarity: Tensor, real_regions: Tensor, words: Tensor, real_words: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig
 
+from model.checkpoint import copy_strictly, weights_once
 from model.errors import BadCheckpoint
 from model.scoring import Pooling
 from model.teran.config import AggregationKind, BertSizes, BoxEncodingKind, TeranConfig
@@ -123,24 +124,8 @@ def load_published_weights(network: Teran, weights: Mapping[str, Tensor]) -> Non
             unknown.append(name)
         else:
             renamed[RENAMED[prefix] + bare.removeprefix(prefix)] = value
-    load_strictly(network, renamed, unknown=unknown)
-
-
-def load_strictly(network: Teran, weights: Mapping[str, Tensor], *, unknown: list[str]) -> None:
-    expected = own_weights(network)
-    missing = sorted(set(expected) - set(weights))
-    unknown = unknown + sorted(set(weights) - set(expected))
-    unlike = sorted(name for name in set(expected) & set(weights) if expected[name].shape != weights[name].shape)
-    faults = [("missing", missing), ("unknown", unknown), ("of another shape", unlike)]
-    if any(names for _, names in faults):
-        told = "; ".join(f"{len(names)} {what} ({', '.join(names[:3])}, ...)" for what, names in faults if names)
-        raise BadCheckpoint(f"the weights do not fit this TERAN: {told}")
-    with torch.no_grad():
-        for name, value in expected.items():
-            value.copy_(weights[name])
-
-
-def own_weights(network: Teran) -> dict[str, Tensor]:
-    """The network's weights by name, a shared one once."""
-    shared = "image_joint." if network.config.shared_joint else "\0"
-    return {name: value for name, value in network.state_dict().items() if not name.startswith(shared)}
+    if unknown:
+        raise BadCheckpoint(
+            f"{len(unknown)} names are not those of a published TERAN: {', '.join(sorted(unknown)[:3])}"
+        )
+    copy_strictly(renamed, weights_once(network))

@@ -20,7 +20,7 @@ def contrastive_loss(scores: Tensor, *, margin: float, hardest: bool, same_image
     """Hinge of every wrong pair against both of its right ones, summed over the batch.
 
     `scores` [N, N] of images and sentences, pairs on the diagonal. With `hardest` only the worst wrong pair of every
-    row and column counts. `same_image` [N, N] bool marks pairs that are right as well (another caption of the same image).
+    row and column counts. `same_image` [N, N] bool marks further right pairs (another caption of the same image).
     """
     right = scores.diagonal()
     ignored = torch.eye(len(scores), dtype=torch.bool, device=scores.device)

@@ -1,0 +1,119 @@
+"""Our own checkpoints: a folder with `config.json`, `model.safetensors` and the tokeniser's `vocab.txt`."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from model.encoder import Encoder
+from model.errors import BadCheckpoint
+from model.regions.windows import WindowExtractor, WindowsConfig
+from model.teran.config import TeranConfig
+from model.teran.encoder import TeranEncoder
+from model.teran.network import Teran
+from model.teran.tokenizer import Tokenizer
+
+FORMAT: Final = 1
+BUNDLED: Final = Path(__file__).parent / "bundled" / "teran-windows"
+CONFIG, WEIGHTS, VOCABULARY = "config.json", "model.safetensors", "vocab.txt"
+
+
+def load_encoder(name: str | None = None, *, device: str = "cpu") -> Encoder:
+    """The encoder of a checkpoint folder; without a name the bundled one."""
+    folder = BUNDLED if name in (None, "bundled") else Path(str(name))
+    config = read_config(folder)
+    regions = WindowExtractor(WindowsConfig.from_json(config["regions"]))
+    network = Teran(TeranConfig.from_json(config["teran"]))
+    load_weights(folder, {"regions": regions, "teran": network})
+    return TeranEncoder(
+        network.to(device),
+        Tokenizer(folder),
+        regions.to(device).eval(),
+        name=config["name"],
+        fingerprint=fingerprint(folder),
+    )
+
+
+def save_checkpoint(
+    folder: Path, *, name: str, teran: Teran, regions: WindowExtractor, vocabulary: Path, dtype: torch.dtype
+) -> None:
+    """Write a folder that load_encoder reads; `dtype` is that of the stored weights, which are used in float32."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {
+        "format": FORMAT,
+        "system": "teran",
+        "name": name,
+        "regions": regions.config.to_json(),
+        "teran": teran.config.to_json(),
+    }
+    (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    (folder / VOCABULARY).write_bytes(vocabulary.read_bytes())
+    weights = {
+        f"{part}.{key}": value.to(dtype).contiguous() if value.is_floating_point() else value
+        for part, module in (("regions", regions), ("teran", teran))
+        for key, value in weights_once(module).items()
+    }
+    save_file(weights, folder / WEIGHTS)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(f"{folder} is not a checkpoint folder: {error}") from error
+    if config.get("format") != FORMAT or config.get("system") != "teran":
+        raise BadCheckpoint(
+            f"{folder} is a checkpoint of system {config.get('system')!r}, format {config.get('format')!r};"
+            f" this version reads 'teran', format {FORMAT}"
+        )
+    return config
+
+
+def load_weights(folder: Path, parts: Mapping[str, nn.Module]) -> None:
+    """Fill the modules from the folder's weights; every name must be known, present and of the right shape."""
+    try:
+        stored = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise BadCheckpoint(f"the weights of {folder} cannot be read: {error}") from error
+    expected = {f"{part}.{key}": value for part, module in parts.items() for key, value in weights_once(module).items()}
+    copy_strictly(stored, expected)
+
+
+def copy_strictly(weights: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:
+    """Copy weights by name; raise BadCheckpoint unless names and shapes are the same on both sides."""
+    faults = {
+        "missing": sorted(set(into) - set(weights)),
+        "unknown": sorted(set(weights) - set(into)),
+        "of another shape": sorted(key for key in set(into) & set(weights) if into[key].shape != weights[key].shape),
+    }
+    told = [f"{len(keys)} {what} ({', '.join(keys[:3])})" for what, keys in faults.items() if keys]
+    if told:
+        raise BadCheckpoint(f"the weights do not fit the network: {'; '.join(told)}")
+    with torch.no_grad():
+        for key, value in into.items():
+            value.copy_(weights[key])
+
+
+def weights_once(module: nn.Module) -> dict[str, Tensor]:
+    """The weights of a module by name; one that has several names comes under the first."""
+    once: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for key, value in module.state_dict(keep_vars=True).items():
+        if id(value) not in seen:
+            seen.add(id(value))
+            once[key] = value.detach()
+    return once
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over the three files; a change of any of them changes what vectors mean."""
+    digest = hashlib.sha256()
+    for file in (CONFIG, WEIGHTS, VOCABULARY):
+        digest.update((folder / file).read_bytes())
+    return digest.hexdigest()
