@@ -63,7 +63,7 @@ class Ragged:
         most = int(self.counts.max()) if len(self.counts) else 0
         real = torch.arange(most, device=self.counts.device) < self.counts[:, None]  # [K, most R]
         if bool(real.all()):
-            return self.vectors.view(len(self.counts), most, -1), real
+            return self.vectors.view(len(self.counts), most, self.vectors.shape[1]), real
         rows = self.vectors.new_zeros(len(self.counts), most, self.vectors.shape[1])
         rows[real] = self.vectors
         return rows, real

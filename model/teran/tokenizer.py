@@ -31,6 +31,8 @@ class Tokens:
 class Tokenizer:
     def __init__(self, folder: Path | str) -> None:
         """`folder` in the Hugging Face layout, or a name on the hub."""
+        if Path(folder).is_dir() and not (Path(folder) / "vocab.txt").is_file():
+            raise BadCheckpoint(f"{folder} has no vocab.txt")  # transformers would go on with an empty one
         try:
             self._pieces = BertTokenizer.from_pretrained(str(folder)).backend_tokenizer
         except (OSError, ValueError) as error:

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from model.teran.network import unit_length
@@ -43,3 +44,17 @@ def matching_scores(images: Tensor, sentences: Tensor, measure: Measure) -> Tens
         case Measure.ORDER:  # Vendrov et al., ICLR 2016; made for vectors without negative numbers
             violation: Tensor = (sentences[None] - images[:, None]).clamp_min(0).norm(dim=2)
             return -violation
+
+
+def multi_positive_cross_entropy(scores: Tensor, owners: Tensor) -> Tensor:
+    """InfoNCE where an image has several captions: scores [N, C], caption c describes image owners[c].
+
+    Each caption picks its image among N; each image-caption pair is picked among the captions of other images.
+    """
+    captions = torch.arange(scores.shape[1], device=scores.device)
+    to_image = F.cross_entropy(scores.T, owners)
+    own = owners[None, :] == torch.arange(len(scores), device=scores.device)[:, None]  # [N, C]
+    others = scores.masked_fill(own, -torch.inf).logsumexp(dim=1)[owners]  # [C]
+    right = scores[owners, captions]  # [C]
+    to_text = (torch.logaddexp(right, others) - right).mean()
+    return to_image + to_text
