@@ -56,7 +56,8 @@ def make_tiny_checkpoint(folder: Path, *, seed: int) -> Path:
     config = TeranConfig(
         feature_width=12, embedding_width=8, image_layers=1, joint_layers=1, heads=2, feedforward=16, bert=bert
     )
-    regions = WindowExtractor(WindowsConfig(ConvNetConfig((4, 4, 6, 8), (1, 1, 1, 1)), feature_width=12, picture_side=64))
+    convnet = ConvNetConfig((4, 4, 6, 8), (1, 1, 1, 1))
+    regions = WindowExtractor(WindowsConfig(convnet, feature_width=12, picture_side=64))
     save_checkpoint(
         folder, name=f"tiny-{seed}", teran=Teran(config), regions=regions, vocabulary=vocabulary, dtype=torch.float32
     )

@@ -117,7 +117,7 @@ def validation_rsum(trainee: Trainee, captioned: CaptionedSet, pooled: Tensor) -
     scores, owners = [], []
     with torch.inference_mode():
         with torch.autocast("cpu", torch.bfloat16):
-            regions = torch.cat([trainee.embed_windows(part) for part in pooled.split(128)])
+            regions = torch.cat([trainee.embed_windows(part) for part in torch.split(pooled, 128)])
         everything = torch.ones(regions.shape[:2], dtype=torch.bool)
         for batch in captioned.in_order(images=50):
             with torch.autocast("cpu", torch.bfloat16):

@@ -104,8 +104,7 @@ def test_a_word_is_answered_by_its_nearest_region_also_when_all_are_far():
 
 def test_a_word_that_no_region_chose_shows_its_nearest_region_and_no_share():
     regions = torch.tensor([[1.0, 0.0], [0.9, 0.1]])
-    query = SentenceEmbedding(
-        "", {"regions": torch.tensor([[1.0, 0.0], [0.0, 1.0]])}, (Word("a", 0, 1), Word("b", 2, 3)), torch.tensor([0, 1])
-    )
+    words = (Word("a", 0, 1), Word("b", 2, 3))
+    query = SentenceEmbedding("a b", {"regions": torch.eye(2)}, words, torch.tensor([0, 1]))
     answers = align(spec(Pooling.MW_SR), {"regions": regions}, query)
     assert (answers[1].region, answers[1].contribution) == (1, 0.0)

@@ -1,0 +1,155 @@
+"""The way of photographs into the index."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from indexer.commit import CommitResult, commit_segment
+from indexer.decode import Decoded, read_photograph
+from indexer.decode_pool import DecodePool
+from indexer.errors import DecodeError
+from indexer.index.errors import BadEntry
+from indexer.index.manifest import EncoderIdentity
+from indexer.index.records import Record, content_id
+from indexer.live_images import find_live
+from indexer.pictures import picture_of
+from indexer.segment_writer import SegmentWriter
+from model.batches import in_batches
+from model.embeddings import ImageEmbedding
+from model.encoder import Encoder
+
+ENCODED_AT_ONCE = 32
+ENCODING_FAILED = "encoding_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """A file that is to be indexed."""
+
+    path: Path
+    name: str  # as its owner calls it
+    source: str  # where it came from, for its record
+    item: str | None = None  # the item of the ledger that brings it
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class Fate(StrEnum):
+    INDEXED = "indexed"
+    DUPLICATE = "duplicate"  # the same bytes are in the index already
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    photograph: Photograph
+    fate: Fate
+    image_id: str | None = None
+    code: str | None = None  # of a failure, and what happened
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Identified:
+    photograph: Photograph
+    image_id: str
+    size: int  # bytes
+
+
+def index_photographs(
+    photographs: Sequence[Photograph], collection: Path, *, encoder: Encoder, pool: DecodePool
+) -> list[Outcome]:
+    """Make the photographs searchable, all in one commit; what cannot be indexed fails alone.
+
+    A photograph whose bytes are live already is not decoded again; when the same item of the ledger had brought them,
+    it died between its commit and its report, and is told that it is indexed.
+    """
+    identity = EncoderIdentity.of(encoder)
+    identified, outcomes = _identify(photographs)
+    fresh, known = _leave_out_known(identified, collection)
+    outcomes += known
+    widths, channel = identity.channel_widths, encoder.score_spec.terms[0].channel
+    with SegmentWriter(collection, channel_widths=widths, shortlist_channel=channel) as writer:
+        written = []
+        for batch in in_batches(pool.decode((one, one.photograph.path) for one in fresh), ENCODED_AT_ONCE):
+            good, failed = _encode(batch, encoder)
+            outcomes += failed
+            for one, picture, embedding in good:
+                try:
+                    writer.add(_record(one, picture), embedding, picture.thumbnail)
+                    written.append(one)
+                except BadEntry as error:
+                    outcomes.append(_failed(one.photograph, ENCODING_FAILED, str(error)))
+        entry = writer.finish()
+        if entry is not None:
+            result = commit_segment(collection, entry, encoder=identity)
+            outcomes += [_settle(one, result) for one in written]
+    return outcomes
+
+
+def _identify(photographs: Iterable[Photograph]) -> tuple[list[_Identified], list[Outcome]]:
+    """Read and hash; the same bytes twice count once."""
+    identified: dict[str, _Identified] = {}
+    outcomes = []
+    for photograph in photographs:
+        try:
+            data = read_photograph(photograph.path)
+        except DecodeError as error:
+            outcomes.append(_failed(photograph, error.code, str(error)))
+            continue
+        image_id = content_id(data)
+        if image_id in identified:
+            outcomes.append(Outcome(photograph, Fate.DUPLICATE, image_id))
+        else:
+            identified[image_id] = _Identified(photograph, image_id, len(data))
+    return list(identified.values()), outcomes
+
+
+def _leave_out_known(identified: Sequence[_Identified], collection: Path) -> tuple[list[_Identified], list[Outcome]]:
+    live = find_live(collection, [one.image_id for one in identified])
+    fresh = [one for one in identified if one.image_id not in live]
+    known = [_met_before(one, live[one.image_id].item) for one in identified if one.image_id in live]
+    return fresh, known
+
+
+def _encode(
+    batch: Sequence[tuple[_Identified, Decoded | DecodeError]], encoder: Encoder
+) -> tuple[list[tuple[_Identified, Decoded, ImageEmbedding]], list[Outcome]]:
+    failed = [_failed(one.photograph, error.code, str(error)) for one, error in batch if isinstance(error, DecodeError)]
+    good = [(one, picture) for one, picture in batch if isinstance(picture, Decoded)]
+    if not good:
+        return [], failed
+    embeddings = encoder.encode_images([picture_of(decoded) for _, decoded in good])
+    return [(one, picture, embedding) for (one, picture), embedding in zip(good, embeddings, strict=True)], failed
+
+
+def _record(one: _Identified, picture: Decoded) -> Record:
+    return Record(
+        id=one.image_id,
+        name=one.photograph.name,
+        source=one.photograph.source,
+        width=picture.width,
+        height=picture.height,
+        size=one.size,
+        indexed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        item=one.photograph.item,
+        metadata=one.photograph.metadata,
+    )
+
+
+def _settle(one: _Identified, result: CommitResult) -> Outcome:
+    """Another writer may have committed the same bytes in the meantime."""
+    if one.image_id in result.duplicates:
+        return _met_before(one, result.duplicates[one.image_id])
+    return Outcome(one.photograph, Fate.INDEXED, one.image_id)
+
+
+def _met_before(one: _Identified, item: str | None) -> Outcome:
+    itself = item is not None and item == one.photograph.item
+    return Outcome(one.photograph, Fate.INDEXED if itself else Fate.DUPLICATE, one.image_id)
+
+
+def _failed(photograph: Photograph, code: str, detail: str) -> Outcome:
+    return Outcome(photograph, Fate.FAILED, code=str(code), detail=detail)

@@ -1,0 +1,54 @@
+"""The retrieval protocol on one set of captioned images: every caption against every image, both ways."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from model.batches import in_batches
+from model.embeddings import ImageEmbedding, Picture, SentenceEmbedding
+from model.encoder import Encoder
+from model.evaluation.ranks import Metrics, image_to_text_ranks, metrics, rsum, text_to_image_ranks
+from model.scoring import score_matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    t2i: Metrics
+    i2t: Metrics
+    images: int
+    captions: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "t2i": asdict(self.t2i),
+            "i2t": asdict(self.i2t),
+            "rsum": rsum(self.t2i, self.i2t),
+            "images": self.images,
+            "captions": self.captions,
+        }
+
+
+def evaluate_encoder(encoder: Encoder, pictures: Iterable[Picture], captions: Sequence[Sequence[str]]) -> Report:
+    """`captions` of each of the pictures, in their order (Messina et al., TOMM 2021, section 5; one fold)."""
+    images = list(encode_pictures(encoder, pictures))
+    sentences = list(encode_captions(encoder, [text for own in captions for text in own]))
+    owners = np.repeat(np.arange(len(images)), [len(own) for own in captions])
+    scores = score_matrix(encoder.score_spec, images, sentences).numpy()
+    return Report(
+        metrics(text_to_image_ranks(scores, owners)),
+        metrics(image_to_text_ranks(scores, owners)),
+        images=len(images),
+        captions=len(sentences),
+    )
+
+
+def encode_pictures(encoder: Encoder, pictures: Iterable[Picture], *, batch: int = 32) -> Iterator[ImageEmbedding]:
+    for some in in_batches(pictures, batch):
+        yield from encoder.encode_images(some)
+
+
+def encode_captions(encoder: Encoder, captions: Iterable[str], *, batch: int = 128) -> Iterator[SentenceEmbedding]:
+    for some in in_batches(captions, batch):
+        yield from encoder.encode_sentences(some)

@@ -1,0 +1,122 @@
+"""The application: its parts, put together, and its routes."""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from indexer.index.manifest import EncoderIdentity
+from indexer.ledger.ledger import LEDGER_FILE, Ledger
+from indexer.ledger.spool import UPLOADS, Spool
+from indexer.ledger.wake_up import WakeUp
+from model.encoder import Encoder
+from service import problems
+from service.cache import Cache, LocalCache, RedisCache, TwoLevelCache
+from service.health import Health
+from service.live_index import LiveIndex
+from service.metrics import Metrics
+from service.parts import Parts
+from service.query_batcher import QueryBatcher
+from service.request_ids import RequestObserver
+from service.routes import health, images, index, jobs, search
+from service.searcher import Searcher
+from service.settings import Settings
+from service.worker_watch import WorkerWatch
+
+PAGE: Final = Path(__file__).parent / "page"
+PAGE_POLICY: Final = b"default-src 'self'; img-src 'self' blob: data:; object-src 'none'; frame-ancestors 'none'"
+
+
+def create_app(settings: Settings, encoder: Encoder, *, worker: Sequence[str] | None = None) -> FastAPI:
+    """The service over `settings.data`; `worker` is the command of an indexing worker that it starts and watches."""
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.parts = await _assemble(settings, encoder, metrics=metrics, worker=worker, stack=stack)
+            yield
+
+    app = FastAPI(
+        title="teran",
+        summary="Finds photographs by a sentence and shows which region answered which word",
+        lifespan=lifespan,
+        responses=problems.DOCUMENTED,
+        max_body_size=settings.max_body_bytes,
+    )
+    app.add_middleware(RequestObserver, metrics=metrics)
+    app.add_middleware(PagePolicy)
+    problems.install(app)
+    for router in (search.router, index.router, jobs.router, images.router):
+        app.include_router(router, prefix="/v1")
+    short = APIRouter(include_in_schema=False)
+    for router in (search.router, index.router, jobs.aliases, images.router):
+        short.include_router(router)
+    app.include_router(short)
+    app.include_router(health.router)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    app.add_api_route("/", lambda: FileResponse(PAGE / "index.html"), include_in_schema=False)
+    return app
+
+
+async def _assemble(
+    settings: Settings, encoder: Encoder, *, metrics: Metrics, worker: Sequence[str] | None, stack: AsyncExitStack
+) -> Parts:
+    settings.data.mkdir(parents=True, exist_ok=True)
+    cache = _cache(settings)
+    stack.push_async_callback(cache.close)
+    ledger = Ledger(settings.data / LEDGER_FILE)
+    stack.callback(ledger.close)
+    wake_up = WakeUp(settings.redis_url) if settings.redis_url else None
+    if wake_up is not None:
+        stack.callback(wake_up.close)
+    live = LiveIndex(settings.data, fingerprint=encoder.fingerprint)
+    batcher = await stack.enter_async_context(
+        QueryBatcher(
+            encoder.encode_sentences, max_batch=settings.max_query_batch, max_waiting=settings.max_waiting_queries
+        )
+    )
+    watch = stack.enter_context(WorkerWatch(worker)) if worker is not None else None
+    return Parts(
+        settings=settings,
+        encoder=EncoderIdentity.of(encoder),
+        searcher=Searcher(
+            batcher, live, cache=cache, metrics=metrics, model=_told_as(encoder), at_once=os.cpu_count() or 1
+        ),
+        index=live,
+        ledger=ledger,
+        spool=Spool(settings.data / UPLOADS),
+        wake_up=wake_up,
+        health=Health(encoder, live, data=settings.data, cache=cache, worker_runs=watch.runs if watch else None),
+        metrics=metrics,
+    )
+
+
+class PagePolicy:
+    """ASGI middleware: the page may load nothing from elsewhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start" and not scope["path"].startswith(("/docs", "/redoc")):
+                message["headers"] = [*message["headers"], (b"content-security-policy", PAGE_POLICY)]
+            await send(message)
+
+        await self._app(scope, receive, send_with_policy)
+
+
+def _cache(settings: Settings) -> Cache:
+    local = LocalCache(size=settings.cached_queries)
+    return TwoLevelCache(local, RedisCache(settings.redis_url)) if settings.redis_url else local
+
+
+def _told_as(encoder: Encoder) -> str:
+    return f"{encoder.name}@sha256:{encoder.fingerprint[:12]}"

@@ -1,0 +1,23 @@
+"""What can go wrong in `service` itself.
+
+ServiceError
+├── Overloaded          too much waits already
+├── NotFound            no such image, job or collection
+└── InvalidRequest      understood, but not to be done as asked
+"""
+
+
+class ServiceError(Exception):
+    """The root: its message says what is wrong, where, and what to do."""
+
+
+class Overloaded(ServiceError):
+    pass
+
+
+class NotFound(ServiceError):
+    pass
+
+
+class InvalidRequest(ServiceError):
+    pass

@@ -1,0 +1,78 @@
+"""The collections as they are now: the latest commit of each, opened once and shared by all queries."""
+
+import logging
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.index.errors import IndexFault, NoCommit, UnknownCollection
+from indexer.index.layout import MANIFEST, collection_path, list_collections
+from indexer.index.snapshot import Snapshot, open_snapshot
+
+logger = logging.getLogger(__name__)
+
+Signature = tuple[int, int, int]  # of the manifest's file: a commit replaces it by another
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    signature: Signature
+    snapshot: Snapshot
+
+
+class LiveIndex:
+    """Safe to use from several threads."""
+
+    def __init__(self, data: Path, *, fingerprint: str) -> None:
+        self._data = data
+        self._fingerprint = fingerprint
+        self._opened: dict[str, Opened] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self.faults: dict[str, str] = {}  # what keeps a collection from its latest commit
+
+    def snapshot(self, name: str) -> Snapshot:
+        """The latest commit of a collection. Raises IndexFault when there is none, or it is of other weights.
+
+        Where the latest cannot be opened but one before it is, that one goes on to be served.
+        """
+        path = collection_path(self._data, name)
+        signature = _signature(path)
+        opened = self._opened.get(name)
+        if opened is None or opened.signature != signature:
+            with self._locks.setdefault(name, threading.Lock()):
+                opened = self._opened.get(name)
+                if opened is None or opened.signature != signature:
+                    opened = self._open(name, path, signature)
+        return opened.snapshot
+
+    def names(self) -> list[str]:
+        return list_collections(self._data)
+
+    def _open(self, name: str, path: Path, signature: Signature) -> Opened:
+        before = self._opened.get(name)
+        try:
+            snapshot = open_snapshot(path, previous=before.snapshot if before else None)
+            snapshot.check_model(self._fingerprint)
+        except IndexFault as error:
+            self.faults[name] = str(error)
+            if before is None:
+                raise
+            logger.exception("%s stays at commit %d", name, before.snapshot.generation)
+            opened = Opened(signature, before.snapshot)
+        else:
+            self.faults.pop(name, None)
+            logger.info("%s: now at commit %d, %d images", name, snapshot.generation, snapshot.live_count)
+            opened = Opened(signature, snapshot)
+        self._opened[name] = opened
+        return opened
+
+
+def _signature(collection: Path) -> Signature:
+    try:
+        status = os.stat(collection / MANIFEST)  # noqa: PTH116  on the way of every query
+    except FileNotFoundError:
+        if collection.is_dir():
+            raise NoCommit(f"collection {collection.name!r} holds no images yet: index some") from None
+        raise UnknownCollection(f"there is no collection {collection.name!r}: index an image into it first") from None
+    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -1,0 +1,121 @@
+"""Every error leaves as a problem document (RFC 9457), whoever raised it; the codes and statuses stand here alone."""
+
+import logging
+import sqlite3
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from indexer.errors import NoSuchPath, OutsideRoots
+from indexer.index.errors import (
+    BadCollectionName,
+    IndexFault,
+    ModelMismatch,
+    NoCommit,
+    UnknownCollection,
+    WriterBusy,
+)
+from indexer.ledger.errors import DiskFull, IdempotencyKeyReused, UnknownJob, UploadTooLarge
+from model.errors import BadSentence, NoExplanation
+from service.errors import InvalidRequest, NotFound, Overloaded
+from service.request_ids import request_id_of
+from service.schemas import Problem
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_S: Final = 1
+
+# The first class that an error is an instance of decides.
+PROBLEM_OF: Final[dict[type[Exception], tuple[HTTPStatus, str]]] = {
+    BadSentence: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request"),
+    BadCollectionName: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request"),
+    InvalidRequest: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request"),
+    NoExplanation: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request"),
+    NotFound: (HTTPStatus.NOT_FOUND, "not_found"),
+    UnknownJob: (HTTPStatus.NOT_FOUND, "not_found"),
+    UnknownCollection: (HTTPStatus.NOT_FOUND, "not_found"),
+    NoSuchPath: (HTTPStatus.NOT_FOUND, "not_found"),
+    OutsideRoots: (HTTPStatus.FORBIDDEN, "forbidden"),
+    NoCommit: (HTTPStatus.SERVICE_UNAVAILABLE, "index_not_ready"),
+    ModelMismatch: (HTTPStatus.CONFLICT, "model_mismatch"),
+    IdempotencyKeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+    UploadTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large"),
+    DiskFull: (HTTPStatus.INSUFFICIENT_STORAGE, "disk_full"),
+    Overloaded: (HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
+    WriterBusy: (HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
+    sqlite3.OperationalError: (HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
+    IndexFault: (HTTPStatus.SERVICE_UNAVAILABLE, "index_not_ready"),
+}
+CODE_OF_STATUS: Final = {
+    400: "invalid_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "payload_too_large",
+    415: "invalid_request",
+    422: "invalid_request",
+    429: "rate_limited",
+    503: "overloaded",
+}
+DOCUMENTED: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": Problem, "content": {MEDIA_TYPE: {}}} for status in (400, 403, 404, 409, 413, 415, 422, 503, 507)
+}
+
+
+def install(app: FastAPI) -> None:
+    for kind in PROBLEM_OF:
+        app.add_exception_handler(kind, _told)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem(
+    request: Request, status: HTTPStatus, code: str, detail: str, *, errors: list[dict[str, str]] | None = None
+) -> JSONResponse:
+    body = Problem(
+        type=f"urn:teran:problem:{code}",
+        title=status.phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        instance=request.url.path,
+        request_id=request_id_of(request),
+        errors=errors or [],
+    )
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
+
+
+async def _told(request: Request, error: Exception) -> JSONResponse:
+    status, code = next(told for kind, told in PROBLEM_OF.items() if isinstance(error, kind))
+    return problem(request, status, code, str(error))
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"pointer": "/" + "/".join(str(part) for part in fault["loc"][1:]), "detail": str(fault["msg"])}
+        for fault in error.errors()
+    ]
+    told = "; ".join(f"{fault['pointer']}: {fault['detail']}" for fault in errors[:3])
+    return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", told, errors=errors)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    response = problem(request, status, CODE_OF_STATUS.get(status, "invalid_request"), str(error.detail))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    logger.error("request %s failed", request_id_of(request), exc_info=error)
+    return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "an error that was not foreseen: see the log")

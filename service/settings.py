@@ -1,0 +1,27 @@
+"""Everything that can be set from outside, read once; `TERAN_DATA=/srv/photos` sets `data`."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="TERAN_", env_file=".env", extra="ignore")
+
+    data: Path = Field(default=Path("data"), description="where collections, jobs and uploads are kept")
+    model: str = Field(default="bundled", description="name or folder of the checkpoint")
+    device: str = Field(default="auto", description="auto, cpu or cuda")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    roots: list[Path] = Field(default=[], description="folders that POST /index may name on the server, as JSON")
+    redis_url: str | None = Field(default=None, description="query cache and wake-up; nothing depends on it")
+    threads: int | None = Field(default=None, ge=1, description="threads of one computation; all cores by default")
+
+    worker: bool = Field(default=True, description="start and watch an indexing worker beside the service")
+    max_query_batch: int = Field(default=32, ge=1)
+    max_waiting_queries: int = Field(default=256, ge=1)
+    max_files: int = Field(default=1000, ge=1, description="photographs in one request")
+    max_file_bytes: int = Field(default=64 * 2**20, ge=1)
+    max_body_bytes: int = Field(default=4 * 2**30, ge=1)
+    cached_queries: int = Field(default=1024, ge=0)

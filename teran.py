@@ -1,0 +1,287 @@
+"""Find photographs by a sentence, and see which region answered which word."""
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from fastapi import FastAPI
+from PIL import Image, ImageOps
+
+from indexer.decode import decode, read_photograph
+from indexer.errors import IndexerError
+from indexer.index.errors import IndexFault
+from indexer.index.layout import collection_path
+from indexer.index.snapshot import open_snapshot
+from indexer.index.verify import verify_collection
+from indexer.ledger.errors import LedgerError
+from indexer.ledger.wake_up import WakeUp
+from indexer.local_index import Summary, index_paths
+from indexer.pictures import picture_of, pool_for, read_pictures
+from indexer.scan import scan
+from indexer.worker import Worker
+from model.checkpoint import load_encoder
+from model.drawing import DrawnWord, draw_words
+from model.encoder import Encoder
+from model.errors import ModelError
+from model.evaluation.captions import read_captions
+from model.evaluation.protocol import evaluate_encoder
+from model.scoring import align
+from service.app import create_app
+from service.demo import DemoFailed, ask, demo_photographs
+from service.hits import find_hits
+from service.logs import configure_logs
+from service.server import run, run_while
+from service.settings import Settings
+from service.terminal import messages, print_hits, print_report, progress_bar, with_progress
+from service.worker_watch import worker_command
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+SOME_FAILED = 3  # exit status of `index` when all else went well
+
+Data = Annotated[Path | None, typer.Option(help="where collections and jobs are kept [TERAN_DATA, or ./data]")]
+Collection = Annotated[str, typer.Option("--collection", "-c", help="name of the collection")]
+Model = Annotated[str | None, typer.Option(help="name or folder of the checkpoint [TERAN_MODEL, or the bundled one]")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda [TERAN_DEVICE]")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON, and nothing else to standard output")]
+
+
+@app.command()
+def index(
+    paths: Annotated[list[Path], typer.Argument(help="photographs, and folders of them")],
+    collection: Collection = "default",
+    data: Data = None,
+    model: Model = None,
+    device: Device = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="delete images that came from these paths and are gone")
+    ] = False,
+) -> None:
+    """Index photographs. What is indexed already is passed over, so it can be run again at any time."""
+    settings = read_settings(data=data, model=model, device=device)
+    encoder = load(settings)
+    summary = index_with_progress(paths, collection_path(settings.data, collection), encoder, prune=prune)
+    told = [f"{count} {fate}" for fate, count in sorted(summary.counts.items())]
+    if prune:
+        told.append(f"{summary.pruned} pruned")
+    messages.print(f"{collection}: {', '.join(told) or 'no photographs found'}")
+    for failure in summary.failures:
+        print(f"  {failure.photograph.source}: {failure.code}: {failure.detail}", file=sys.stderr)
+    if summary.failures:
+        raise typer.Exit(SOME_FAILED)
+
+
+@app.command()
+def search(
+    sentence: Annotated[str, typer.Argument(help="what the photograph should show")],
+    collection: Collection = "default",
+    data: Data = None,
+    model: Model = None,
+    device: Device = None,
+    limit: Annotated[int, typer.Option(min=1)] = 10,
+    shortlist: Annotated[int, typer.Option(min=1, help="how many images are scored exactly")] = 1000,
+    explain: Annotated[bool, typer.Option("--explain", help="show the region that answered each word")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find images by a sentence."""
+    settings = read_settings(data=data, model=model, device=device)
+    snapshot = open_snapshot(collection_path(settings.data, collection))
+    encoder = load(settings)
+    snapshot.check_model(encoder.fingerprint)
+    (embedding,) = encoder.encode_sentences([sentence])
+    found, hits = find_hits(
+        snapshot, embedding, collection=collection, limit=limit, shortlist_size=shortlist, with_explanation=explain
+    )
+    sources = [snapshot.record(hit.row).source for hit in found.hits]
+    if as_json:
+        told = [hit.model_dump() | {"source": source} for hit, source in zip(hits, sources, strict=True)]
+        print(json.dumps({"results": told, "total_shortlisted": found.shortlisted}, indent=1))
+    else:
+        print_hits(hits, sources)
+
+
+@app.command()
+def serve(
+    data: Data = None,
+    model: Model = None,
+    device: Device = None,
+    host: Annotated[str | None, typer.Option(help="[TERAN_HOST, or 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="[TERAN_PORT, or 8000]")] = None,
+    root: Annotated[list[Path] | None, typer.Option(help="a folder that POST /index may name; can be repeated")] = None,
+    worker: Annotated[bool | None, typer.Option(help="start and watch an indexing worker beside the service")] = None,
+) -> None:
+    """Serve the page and the API until Ctrl-C."""
+    settings = read_settings(data=data, model=model, device=device, host=host, port=port, roots=root, worker=worker)
+    configure_logs()
+    run(application(settings, load(settings)), host=settings.host, port=settings.port)
+
+
+@app.command()
+def worker(
+    data: Data = None,
+    model: Model = None,
+    device: Device = None,
+    watched: Annotated[bool, typer.Option("--watched", help="end when standard input closes")] = False,
+) -> None:
+    """Index what was submitted over HTTP, until Ctrl-C; `serve` starts one by itself."""
+    settings = read_settings(data=data, model=model, device=device)
+    configure_logs()
+    stopping = stop_on_signal(watched=watched)
+    encoder = load(settings)
+    wake_up = WakeUp(settings.redis_url) if settings.redis_url else None
+    with pool_for(encoder) as pool, Worker(settings.data, encoder=encoder, pool=pool) as one:
+        one.run(stopping=stopping, wake_up=wake_up)
+
+
+@app.command()
+def verify(collection: Collection = "default", data: Data = None) -> None:
+    """Check every checksum and all that must hold; exit 1 and name the file on damage."""
+    settings = read_settings(data=data)
+    found = verify_collection(collection_path(settings.data, collection))
+    for fault in found.faults:
+        print(f"{fault.file}: {fault.what}")
+    for leftover in found.leftovers:
+        messages.print(f"{leftover}: left over, removed when something is indexed next", highlight=False)
+    if found.faults:
+        raise typer.Exit(1)
+    print(f"{collection}: no fault found")
+
+
+@app.command()
+def evaluate(
+    captions: Annotated[Path, typer.Option(help='JSON lines of {"image", "captions"}')],
+    images: Annotated[Path, typer.Option(help="the folder of the images")],
+    split: Annotated[str | None, typer.Option(help="only lines whose `split` is this")] = None,
+    model: Model = None,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure retrieval on captioned images: Recall@K both ways, by the protocol of the field."""
+    settings = read_settings(model=model, device=device)
+    encoder = load(settings)
+    captioned = read_captions(captions, split=split)
+    with pool_for(encoder) as pool:
+        files = [images / one.image for one in captioned]
+        pictures = with_progress(read_pictures(pool, files), total=len(files), what="images")
+        report = evaluate_encoder(encoder, pictures, [one.captions for one in captioned])
+    if as_json:
+        print(json.dumps(report.to_json()))
+    else:
+        print_report(report)
+
+
+@app.command()
+def draw(
+    image: Annotated[Path, typer.Argument(help="a photograph; it need not be indexed")],
+    sentence: Annotated[str, typer.Argument()],
+    output: Annotated[Path, typer.Option("--output", "-o", help="the picture to write")],
+    model: Model = None,
+    device: Device = None,
+) -> None:
+    """Draw the region that answered each word of a sentence."""
+    encoder = load(read_settings(model=model, device=device))
+    data = read_photograph(image)
+    decoded = decode(data, side=encoder.picture_side)
+    (embedding,) = encoder.encode_images([picture_of(decoded)])
+    (query,) = encoder.encode_sentences([sentence])
+    answers = align(encoder.score_spec, embedding.channels, query)
+    boxes = embedding.boxes.tolist()
+    words = [DrawnWord(query.words[a.word].text, tuple(boxes[a.region]), a.contribution) for a in answers]
+    with Image.open(BytesIO(data)) as photograph:
+        drawn = draw_words(ImageOps.exif_transpose(photograph), words, score=sum(a.contribution for a in answers))
+    drawn.save(output)
+    messages.print(f"{output}: score {sum(a.contribution for a in answers):.3f}")
+
+
+@app.command()
+def demo(
+    images: Annotated[Path | None, typer.Option(help="a folder of photographs [those of scikit-image]")] = None,
+    check: Annotated[bool, typer.Option("--check", help="ask three questions, print the answers and end")] = False,
+    data: Data = None,
+    port: Annotated[int | None, typer.Option(help="[TERAN_PORT, or 8000]")] = None,
+) -> None:
+    """Index some photographs and serve them."""
+    paths = [images] if images is not None else demo_photographs()
+    settings = read_settings(data=data, port=port, roots=[images.resolve()] if images else None)
+    encoder = load(settings)
+    # A folder of its own for every set of photographs and model, so that a demo shows what was asked for.
+    name = sha256("\n".join([encoder.fingerprint, *(str(path.resolve()) for path in paths)]).encode()).hexdigest()[:12]
+    settings = settings.model_copy(update={"data": settings.data / "demo" / name})
+    index_with_progress(paths, collection_path(settings.data, "default"), encoder, prune=True)
+    service = application(settings, encoder)
+    if check:
+        print(run_while(service, ask, host=settings.host))
+    else:
+        messages.print(f"[bold]http://{settings.host}:{settings.port}[/bold]  (Ctrl-C ends it)")
+        run(service, host=settings.host, port=settings.port)
+
+
+def main() -> None:
+    """Errors that have a message for the user end with it and status 1; others are bugs and show where."""
+    try:
+        app()
+    except (ModelError, IndexFault, IndexerError, LedgerError, DemoFailed) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def read_settings(**given: object) -> Settings:
+    """What was given on the command line, and for the rest the environment."""
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    return settings
+
+
+def load(settings: Settings) -> Encoder:
+    device = settings.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return load_encoder(settings.model, device=device)
+
+
+def application(settings: Settings, encoder: Encoder) -> FastAPI:
+    command = worker_command("--data", str(settings.data), "--model", settings.model, "--device", settings.device)
+    return create_app(settings, encoder, worker=command if settings.worker else None)
+
+
+def index_with_progress(paths: Sequence[Path], collection: Path, encoder: Encoder, *, prune: bool) -> Summary:
+    with progress_bar() as bar, pool_for(encoder) as pool:
+        task = bar.add_task("indexing", total=None, rate="")
+        total = sum(1 for _ in scan(paths))
+        bar.update(task, total=total)
+        return index_paths(
+            paths,
+            collection,
+            encoder=encoder,
+            pool=pool,
+            prune=prune,
+            progress=lambda outcomes: bar.advance(task, len(outcomes)),
+        )
+
+
+def stop_on_signal(*, watched: bool) -> threading.Event:
+    """Set by SIGTERM and Ctrl-C; when watched, also by the end of standard input, which is the end of the watcher."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    if watched:
+        threading.Thread(target=_set_at_end_of_input, args=(stopping,), daemon=True).start()
+    return stopping
+
+
+def _set_at_end_of_input(stopping: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    stopping.set()
+
+
+if __name__ == "__main__":
+    main()
