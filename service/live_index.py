@@ -37,7 +37,7 @@ class LiveIndex:
         Where the latest cannot be opened but one before it is, that one goes on to be served.
         """
         path = collection_path(self._data, name)
-        signature = _signature(path)
+        signature = self._signature(name, path)
         opened = self._opened.get(name)
         if opened is None or opened.signature != signature:
             with self._locks.setdefault(name, threading.Lock()):
@@ -48,6 +48,15 @@ class LiveIndex:
 
     def names(self) -> list[str]:
         return list_collections(self._data)
+
+    def _signature(self, name: str, path: Path) -> Signature:
+        try:
+            status = os.stat(path / MANIFEST)  # noqa: PTH116  on the way of every query
+        except FileNotFoundError:
+            if path.is_dir() or not self.names():
+                raise NoCommit(f"collection {name!r} holds no images yet: send some to POST /index") from None
+            raise UnknownCollection(f"there is no collection {name!r}; there are: {', '.join(self.names())}") from None
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
     def _open(self, name: str, path: Path, signature: Signature) -> Opened:
         before = self._opened.get(name)
@@ -67,12 +76,3 @@ class LiveIndex:
         self._opened[name] = opened
         return opened
 
-
-def _signature(collection: Path) -> Signature:
-    try:
-        status = os.stat(collection / MANIFEST)  # noqa: PTH116  on the way of every query
-    except FileNotFoundError:
-        if collection.is_dir():
-            raise NoCommit(f"collection {collection.name!r} holds no images yet: index some") from None
-        raise UnknownCollection(f"there is no collection {collection.name!r}: index an image into it first") from None
-    return status.st_ino, status.st_mtime_ns, status.st_size

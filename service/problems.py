@@ -100,6 +100,9 @@ async def _told(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    if error.errors()[0]["type"] == "json_invalid":
+        reason = error.errors()[0].get("ctx", {}).get("error", "")
+        return problem(request, HTTPStatus.BAD_REQUEST, "invalid_request", f"the body is not JSON: {reason}")
     errors = [
         {"pointer": "/" + "/".join(str(part) for part in fault["loc"][1:]), "detail": str(fault["msg"])}
         for fault in error.errors()

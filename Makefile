@@ -1,0 +1,36 @@
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The extra of FAISS: cpu, or gpu where CUDA is. Never both, they install the same package.
+FAISS ?= cpu
+VENV := .venv
+TERAN := $(VENV)/bin/teran
+
+.PHONY: setup demo test lint compose-test parity clean
+
+setup: $(VENV)/installed-$(FAISS)
+
+$(VENV)/installed-$(FAISS): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(FAISS),demo,train,dev]'
+	touch $@
+
+# make demo IMAGES=/path/to/photographs PORT=8000 CHECK=1
+demo: setup
+	$(TERAN) demo $(if $(IMAGES),--images '$(IMAGES)') $(if $(PORT),--port $(PORT)) $(if $(CHECK),--check)
+
+test: setup lint
+	$(VENV)/bin/python -m pytest -q $(ARGS)
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+# make parity SYSTEM=teran DIR=../shared/parity/teran
+parity: setup
+	$(VENV)/bin/python tests/parity/check.py $(SYSTEM) $(DIR)
+
+compose-test:
+	docker/compose-test.sh
+
+clean:
+	rm -rf $(VENV) data .pytest_cache .mypy_cache .ruff_cache
