@@ -11,6 +11,7 @@ from indexer.ledger.items import Item, ItemState, NewItem, RefusedItem, read_ite
 from indexer.ledger.jobs import Job, job_row, read_job, read_jobs
 from indexer.ledger.leases import Leased, Outcome
 
+LEDGER_FILE = "ledger.sqlite"  # in the data folder
 POLL_S = 0.05
 
 

@@ -17,6 +17,7 @@ from indexer.index.durable_files import fsync_folder, make_folder
 from indexer.ledger.errors import DiskFull, UploadTooLarge
 from indexer.ledger.ledger import Ledger
 
+UPLOADS = "uploads"  # in the data folder
 BLOCK = 2**20  # bytes held at once
 
 
