@@ -31,7 +31,7 @@ PooledWindows = Callable[[NDArray[np.int64], np.random.Generator], Tensor]
 class AlignConfig:
     epochs: int = 30
     images: int = 64  # of a batch
-    captions: int = 5  # of each of them
+    captions: int = 3  # of each of them
     lr: float = 5e-4
     convnet_lr: float = 0.0  # 0 leaves the convolutional network as it is
     weight_decay: float = 0.05
@@ -141,8 +141,7 @@ def _train_epoch(
     generator = np.random.default_rng([config.seed, epoch])
     torch.manual_seed(1000 * config.seed + epoch)  # dropout, so that a resumed run goes on alike
     trainee.train()
-    if not config.convnet_lr:
-        trainee.regions.convnet.eval()
+    trainee.regions.convnet.eval()  # its normalisation keeps the statistics of the many pictures it has seen
     steps = len(captioned) // config.images
     losses = []
     batches = captioned.shuffled(

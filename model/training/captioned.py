@@ -11,10 +11,11 @@ from torch import Tensor
 
 from model.evaluation.captions import CaptionedImage
 from model.teran.encoder import pad_ids
-from model.teran.tokenizer import Tokenizer
+from model.teran.tokenizer import Tokenizer, Tokens
 
 UNKNOWN: Final = 1  # the id of [UNK] in the vocabularies of this project; all special pieces come before FIRST_PIECE
 FIRST_PIECE: Final = 5
+LONGEST: Final = 28  # pieces of a caption in training; the few longer ones would pad all others of their batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class CaptionedSet:
         for start in range(0, len(order) - images + 1, images):
             rows = order[start : start + images]
             chosen = [generator.permutation(len(self._tokens[row]))[:captions].tolist() for row in rows]
-            batch = self._batch(rows, chosen)
+            batch = self._batch(rows, chosen, longest=LONGEST)
             hidden = torch.from_numpy(generator.random(tuple(batch.token_ids.shape)) < unknown)
             hidden &= batch.token_ids >= FIRST_PIECE
             yield replace(batch, token_ids=batch.token_ids.masked_fill(hidden, UNKNOWN))
@@ -49,10 +50,23 @@ class CaptionedSet:
         """Every image with all of its captions."""
         for start in range(0, len(self), images):
             rows = np.arange(start, min(start + images, len(self)))
-            yield self._batch(rows, [range(len(self._tokens[row])) for row in rows])
+            yield self._batch(rows, [range(len(self._tokens[row])) for row in rows], longest=None)
 
-    def _batch(self, rows: NDArray[np.int64], chosen: Sequence[Sequence[int]]) -> Batch:
+    def _batch(self, rows: NDArray[np.int64], chosen: Sequence[Sequence[int]], *, longest: int | None) -> Batch:
         owners = [place for place, captions in enumerate(chosen) for _ in captions]
         tokens = [self._tokens[rows[place]][caption] for place, captions in enumerate(chosen) for caption in captions]
-        ids, lengths = pad_ids(tokens)
+        ids, lengths = pad_ids([_shortened(one, longest) for one in tokens])
         return Batch(rows, ids, lengths, torch.tensor(owners))
+
+
+def _shortened(tokens: Tokens, longest: int | None) -> Tokens:
+    """At most `longest` pieces, the full stop and [SEP] kept at the end."""
+    if longest is None or len(tokens.ids) <= longest:
+        return tokens
+    kept = [*range(longest - 2), len(tokens.ids) - 2, len(tokens.ids) - 1]
+    return Tokens(
+        tokens.text,
+        tuple(tokens.ids[place] for place in kept),
+        tuple(tokens.pieces[place] for place in kept),
+        tuple(tokens.spans[place] for place in kept),
+    )

@@ -29,9 +29,9 @@ class DistilConfig:
     """Epochs at the small and at the full side, in that order; sides in pixels."""
 
     small_side: int = 160
-    small_epochs: int = 34
+    small_epochs: int = 27
     full_side: int = 224
-    full_epochs: int = 8
+    full_epochs: int = 6
     batch: int = 64
     lr: float = 1.5e-3
     weight_decay: float = 0.02
