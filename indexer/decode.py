@@ -58,7 +58,7 @@ class Decoded:
 
 def decode(data: bytes, *, side: int, limits: DecodeLimits = DEFAULT_LIMITS) -> Decoded:
     """Check, decode and convert one photograph; colour profiles are ignored, transparent parts become white."""
-    check_byte_count(len(data), limits)
+    _check_byte_count(len(data), limits)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow warns of is either checked here or harmless
         with _open(data, limits) as image:
@@ -70,7 +70,7 @@ def decode(data: bytes, *, side: int, limits: DecodeLimits = DEFAULT_LIMITS) -> 
                 image.draft(None, (DRAFT_GAP * max(side, thumbnail_size[0]), DRAFT_GAP * max(side, thumbnail_size[1])))
                 image.load()
             orientation = _orientation(image)
-            with _blame(DecodeCode.UNSUPPORTED, f"{image.format} with pixels of mode {image.mode}", limits):
+            with _blame(DecodeCode.UNSUPPORTED, f"{image.format} in mode {image.mode} is not converted", limits):
                 rgb = _as_rgb(image)
     if orientation in SIDEWAYS:
         width, height = height, width
@@ -85,19 +85,30 @@ def read_photograph(path: Path, *, limits: DecodeLimits = DEFAULT_LIMITS) -> byt
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise DecodeError(DecodeCode.UNREADABLE, "this is not a regular file")
-            check_byte_count(status.st_size, limits)
+            _check_byte_count(status.st_size, limits)
             return file.read(limits.max_bytes + 1)  # it may have grown since
     except OSError as error:
         raise DecodeError(DecodeCode.UNREADABLE, f"the file cannot be read: {error.strerror}") from error
 
 
-def check_byte_count(count: int, limits: DecodeLimits) -> None:
+def _check_byte_count(count: int, limits: DecodeLimits) -> None:
     if count == 0:
         raise DecodeError(DecodeCode.EMPTY, "the file is empty")
     if count > limits.max_bytes:
         raise DecodeError(
             DecodeCode.TOO_LARGE, f"the file has {count:,} bytes; the limit is {limits.max_bytes:,} bytes"
         )
+
+
+def _open(data: bytes, limits: DecodeLimits) -> Image.Image:
+    if size := _webp_size(data):  # Pillow tells it only after it has reserved the memory
+        _check_size(*size, limits)
+    with _blame(DecodeCode.TRUNCATED, "the beginning of the file is cut short or damaged", limits):
+        try:
+            return Image.open(BytesIO(data), formats=FORMATS)
+        except UnidentifiedImageError:
+            message = f"this is not recognised as a picture of one of the formats {', '.join(FORMATS)}"
+            raise DecodeError(DecodeCode.UNSUPPORTED, message) from None
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:
@@ -129,17 +140,6 @@ def _check_size(width: int, height: int, limits: DecodeLimits) -> None:
         )
 
 
-def _open(data: bytes, limits: DecodeLimits) -> Image.Image:
-    if size := _webp_size(data):  # Pillow tells it only after it has reserved the memory
-        _check_size(*size, limits)
-    with _blame(DecodeCode.TRUNCATED, "the beginning of the file is cut short or damaged", limits):
-        try:
-            return Image.open(BytesIO(data), formats=FORMATS)
-        except UnidentifiedImageError:
-            message = f"this is not recognised as a picture of one of the formats {', '.join(FORMATS)}"
-            raise DecodeError(DecodeCode.UNSUPPORTED, message) from None
-
-
 @contextmanager
 def _blame(code: DecodeCode, what: str, limits: DecodeLimits) -> Iterator[None]:
     """Whatever Pillow raises, as a DecodeError; lack of memory alone is left to the process."""
@@ -168,7 +168,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     elif image.mode in ("I", "F"):
         image = _stretched(image)
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     cut_out = image.convert("RGBA")
     on_white = Image.new("RGB", image.size, "white")
     on_white.paste(cut_out, mask=cut_out)

@@ -105,6 +105,13 @@ def test_a_webp_declares_its_size_in_any_of_its_headers(lossless: bool) -> None:
         assert code_of(data, DecodeLimits(max_pixels=300 * 200 - 1)) == "image_too_large"
 
 
+def test_a_webp_that_declares_too_many_pixels_is_not_opened() -> None:
+    data = bytearray(encoded(photo(), "WEBP", exif=b"Exif\0\0MM\0*"))
+    data[24:30] = b"\xfe\x3f\0" * 2
+    with pytest.raises(DecodeError, match="16383 x 16383 pixels"):
+        decode(bytes(data), side=32)
+
+
 def test_the_message_names_the_limit() -> None:
     with pytest.raises(DecodeError, match=r"10000 x 10000 pixels; the limit is 64 megapixels"):
         decode(png(10_000, 10_000, rows=b""), side=32)
