@@ -5,7 +5,7 @@ import os
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import Self
 from indexer.decode_pool import DecodePool
 from indexer.index.errors import IndexFault, ModelMismatch
 from indexer.index.layout import collection_path, list_collections
+from indexer.ledger.errors import LedgerError
 from indexer.ledger.items import ItemState
 from indexer.ledger.leases import Leased, Outcome
 from indexer.ledger.ledger import LEDGER_FILE, Ledger
@@ -51,9 +52,10 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give back what is held, at an orderly end."""
-        if error is None:
-            self._ledger.release(self._name)
+        """Give back what is held, unless an item may be to blame for the end."""
+        if error is None or isinstance(error, LedgerError | IndexFault | OSError):
+            with suppress(LedgerError):
+                self._ledger.release(self._name)
         self._ledger.close()
 
     def run(self, *, stopping: threading.Event, wake_up: WakeUp | None) -> None:
@@ -74,9 +76,10 @@ class Worker:
         collection = collection_path(self._data, items[0].collection)
         with self._heartbeat():
             outcomes = self._index(items, collection)
-            self._ledger.finish(self._name, outcomes)
+            # What was not accepted is held by another worker by now, and so is its upload.
+            finished = set(self._ledger.finish(self._name, outcomes))
             for item in items:
-                if item.spooled:
+                if item.spooled and item.number in finished:
                     self._spool.remove(item.path)
             self._keep_in_shape(collection)
         logger.info("%s: %d items of %s done", self._name, len(items), items[0].collection)
@@ -97,7 +100,10 @@ class Worker:
 
         def beat() -> None:
             while not done.wait(self._lease_s / 3):
-                self._ledger.heartbeat(self._name, seconds=self._lease_s)
+                try:
+                    self._ledger.heartbeat(self._name, seconds=self._lease_s)
+                except LedgerError as error:  # busy, or the disk is full: the next beat may still be in time
+                    logger.warning("%s: no heartbeat: %s", self._name, error)
 
         thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
         thread.start()
