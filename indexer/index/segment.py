@@ -1,0 +1,150 @@
+"""A segment: images that were written together and are never changed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from indexer.index.columns import Column, ColumnFormat, map_array, open_column
+from indexer.index.durable_files import FileSeal, check_seal, read_sealed
+from indexer.index.errors import Damaged
+from indexer.index.id_table import ID_TYPE, ROW_TYPE, IdTable
+from indexer.index.layout import FORMAT, SEGMENTS, check_format
+from indexer.index.manifest import SegmentEntry
+from indexer.index.records import Record, decode_record
+from indexer.index.region_index import RegionIndex, open_region_index
+from model.embeddings import ImageEmbedding
+
+HEAD = "segment.json"
+IDS, ORDER_OF_IDS, REGION_INDEX = "ids", "ids.order", "regions.faiss"
+BOXES = ColumnFormat("boxes", "<f4", 4)
+RECORDS = ColumnFormat("records", "u1", 1)
+THUMBNAILS = ColumnFormat("thumbnails", "u1", 1)
+
+
+def channel_column(channel: str, width: int) -> ColumnFormat:
+    return ColumnFormat(f"channel.{channel}", "<f2", width)
+
+
+def columns_of(channel_widths: Mapping[str, int]) -> list[ColumnFormat]:
+    return [*(channel_column(*channel) for channel in channel_widths.items()), BOXES, RECORDS, THUMBNAILS]
+
+
+def files_of(channel_widths: Mapping[str, int]) -> set[str]:
+    """All files of a segment but its head: what is written, read and verified."""
+    columns = columns_of(channel_widths)
+    return {IDS, ORDER_OF_IDS, REGION_INDEX, *(file for column in columns for file in column.files)}
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentHead:
+    """What segment.json says."""
+
+    images: int
+    channel_widths: Mapping[str, int]
+    shortlist_channel: str  # the one whose rows are in the region index
+    files: Mapping[str, FileSeal]
+
+    def encode(self) -> bytes:
+        document = {
+            "format": FORMAT,
+            "images": self.images,
+            "channel_widths": dict(self.channel_widths),
+            "shortlist_channel": self.shortlist_channel,
+            "files": {name: seal.to_json() for name, seal in self.files.items()},
+        }
+        return json.dumps(document, indent=1).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """A segment open for reading; it knows nothing of deletions. A row is the place of an image in it."""
+
+    id: str
+    head: SegmentHead
+    ids: IdTable
+    channels: Mapping[str, Column]
+    boxes: Column
+    records: Column
+    thumbnails: Column
+    region_index: RegionIndex
+
+    def record(self, row: int) -> Record:
+        return decode_record(self.records[row].tobytes())
+
+    def thumbnail(self, row: int) -> bytes:
+        return self.thumbnails[row].tobytes()
+
+    def embedding(self, row: int) -> ImageEmbedding:
+        channels = {name: torch.from_numpy(column[row]).float() for name, column in self.channels.items()}
+        return ImageEmbedding(channels, boxes=torch.from_numpy(self.boxes[row].copy()))
+
+
+def open_segment(collection: Path, entry: SegmentEntry) -> Segment:
+    """Check every byte, then map. Raises Damaged or UnknownFormat."""
+    head = read_head(collection, entry)
+    folder = collection / SEGMENTS / entry.id
+    for name, seal in head.files.items():
+        check_seal(folder / name, seal)
+    return map_segment(folder, head)
+
+
+def open_ids(collection: Path, entry: SegmentEntry) -> IdTable:
+    """The ids alone, checked."""
+    folder, files = collection / SEGMENTS / entry.id, read_head(collection, entry).files
+    for name in (IDS, ORDER_OF_IDS):
+        check_seal(folder / name, files[name])
+    return _map_ids(folder)
+
+
+def open_records(collection: Path, entry: SegmentEntry) -> Column:
+    """The records alone, checked."""
+    folder, files = collection / SEGMENTS / entry.id, read_head(collection, entry).files
+    for name in RECORDS.files:
+        check_seal(folder / name, files[name])
+    return open_column(folder, RECORDS, images=entry.images)
+
+
+def read_head(collection: Path, entry: SegmentEntry) -> SegmentHead:
+    path = collection / SEGMENTS / entry.id / HEAD
+    document = json.loads(read_sealed(path, entry.seal))
+    check_format(path, document["format"])
+    head = SegmentHead(
+        images=document["images"],
+        channel_widths=document["channel_widths"],
+        shortlist_channel=document["shortlist_channel"],
+        files={name: FileSeal.from_json(seal) for name, seal in document["files"].items()},
+    )
+    if head.files.keys() != files_of(head.channel_widths) or head.images != entry.images:
+        raise Damaged(path, "it does not describe the segment that the manifest names")
+    return head
+
+
+def map_segment(folder: Path, head: SegmentHead) -> Segment:
+    """Map files that were checked."""
+    widths = head.channel_widths
+    columns = {column.name: open_column(folder, column, images=head.images) for column in columns_of(widths)}
+    return Segment(
+        id=folder.name,
+        head=head,
+        ids=_map_ids(folder),
+        channels={channel: columns[channel_column(channel, width).name] for channel, width in widths.items()},
+        boxes=columns[BOXES.name],
+        records=columns[RECORDS.name],
+        thumbnails=columns[THUMBNAILS.name],
+        region_index=open_region_index(folder / REGION_INDEX),
+    )
+
+
+def are_boxes(boxes: NDArray[np.float32]) -> bool:
+    """Whether [R, 4] are shares of width and height, ascending."""
+    x0, y0, x1, y1 = boxes.T
+    return bool(((x0 >= 0) & (y0 >= 0) & (x0 <= x1) & (y0 <= y1) & (x1 <= 1) & (y1 <= 1)).all())
+
+
+def _map_ids(folder: Path) -> IdTable:
+    return IdTable(map_array(folder / IDS, ID_TYPE), map_array(folder / ORDER_OF_IDS, ROW_TYPE))
