@@ -22,10 +22,10 @@ from indexer.index.layout import collection_path
 from indexer.index.snapshot import open_snapshot
 from indexer.index.verify import verify_collection
 from indexer.ledger.errors import LedgerError
+from indexer.ledger.scan import scan
 from indexer.ledger.wake_up import WakeUp
 from indexer.local_index import Summary, index_paths
 from indexer.pictures import picture_of, pool_for, read_pictures
-from indexer.scan import scan
 from indexer.worker import Worker
 from model.checkpoint import load_encoder
 from model.drawing import DrawnWord, draw_words

@@ -16,10 +16,10 @@ from typing import TypeVar
 import torch
 
 from indexer.decode import decode, read_photograph
+from indexer.ledger.scan import scan
 from indexer.local_index import index_paths
 from indexer.pictures import picture_of, pool_for
 from indexer.pipeline import Fate
-from indexer.scan import scan
 from model.batches import in_batches
 from model.checkpoint import load_encoder
 

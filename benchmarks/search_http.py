@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from indexer.index.layout import collection_path
+from indexer.ledger.scan import scan
 from indexer.local_index import index_paths
 from indexer.pictures import pool_for
-from indexer.scan import scan
 from model.checkpoint import load_encoder
 from model.evaluation.captions import read_captions
 from service.app import create_app

@@ -1,6 +1,6 @@
-"""Commits: what makes images of a collection appear and disappear, each all at once and for good."""
+"""Commits: what makes the images of a segment appear, all at once and for good."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from indexer.index.durable_files import make_folder
 from indexer.index.errors import ModelMismatch, NoCommit
-from indexer.index.id_table import IdTable, keys_of
+from indexer.index.id_table import IdTable
+from indexer.index.locks import writer_lock
 from indexer.index.manifest import EncoderIdentity, Manifest, SegmentEntry, read_manifest, write_manifest
-from indexer.index.records import decode_record, is_image_id
+from indexer.index.records import decode_record
 from indexer.index.segment import open_ids, open_records, read_head
 from indexer.index.tombstones import bury, read_tombstones
-from indexer.locks import writer_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,6 @@ class CommitResult:
     generation: int
     added: tuple[str, ...]
     duplicates: Mapping[str, str | None]  # id that was there before -> the item of the ledger that had brought it
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteResult:
-    generation: int
-    deleted: tuple[str, ...]
 
 
 def create_collection(collection: Path, *, encoder: EncoderIdentity) -> int:
@@ -57,24 +51,6 @@ def commit_segment(collection: Path, entry: SegmentEntry, *, encoder: EncoderIde
         added=tuple(ids.id_of(row) for row in range(entry.images) if row not in before),
         duplicates={ids.id_of(row): item for row, item in before.items()},
     )
-
-
-def delete_images(collection: Path, ids: Iterable[str]) -> DeleteResult:
-    """Delete what is live of these images; snapshots opened from now on do not show them."""
-    keys = keys_of(image_id for image_id in ids if is_image_id(image_id))
-    with writer_lock(collection):
-        manifest = read_manifest(collection)
-        entries: list[SegmentEntry] = []
-        deleted: list[str] = []
-        for entry in manifest.segments:
-            table = open_ids(collection, entry)
-            rows = np.setdiff1d(table.rows_of(keys), np.append(read_tombstones(collection, entry), -1))
-            entries.append(bury(collection, entry, rows, generation=manifest.generation + 1))
-            deleted += [table.id_of(row) for row in rows]
-        if deleted:
-            manifest = manifest.next(entries)
-            write_manifest(collection, manifest)
-    return DeleteResult(manifest.generation, tuple(deleted))
 
 
 def _current_or_new(collection: Path, encoder: EncoderIdentity) -> Manifest:

@@ -2,9 +2,7 @@
 
 IndexerError
 ├── DecodeError         one photograph cannot be decoded; its code says why, and its neighbours are not touched
-├── DecoderNotStarted   the processes that decode photographs do not come up: nothing can be indexed
-├── NoSuchPath          a file or folder that was named does not exist
-└── OutsideRoots        a folder named over HTTP does not lie in one that the operator allows
+└── DecoderNotStarted   the processes that decode photographs do not come up: nothing can be indexed
 """
 
 from enum import StrEnum
@@ -34,12 +32,4 @@ class DecodeError(IndexerError):
 
 
 class DecoderNotStarted(IndexerError):
-    pass
-
-
-class NoSuchPath(IndexerError):
-    pass
-
-
-class OutsideRoots(IndexerError):
     pass

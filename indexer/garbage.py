@@ -6,8 +6,8 @@ from pathlib import Path
 
 from indexer.index.errors import NoCommit
 from indexer.index.leftovers import find_leftovers
+from indexer.index.locks import claim_folder, writer_lock
 from indexer.index.manifest import read_manifest
-from indexer.locks import claim_folder, writer_lock
 
 
 def collect_garbage(collection: Path) -> list[Path]:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from indexer.commit import delete_images
 from indexer.decode_pool import DecodePool
+from indexer.index.deletion import delete_images
 from indexer.index.records import Record
+from indexer.ledger.scan import scan
 from indexer.live_images import live_records
 from indexer.pipeline import Fate, Outcome, Photograph, index_photographs
-from indexer.scan import scan
 from indexer.upkeep import keep_in_shape
 from model.batches import in_batches
 from model.encoder import Encoder

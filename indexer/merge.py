@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from indexer.index.locks import writer_lock
 from indexer.index.manifest import Manifest, SegmentEntry, read_latest, read_manifest, write_manifest
 from indexer.index.segment import Segment, open_segment
 from indexer.index.tombstones import Rows, bury, read_tombstones
-from indexer.locks import writer_lock
 from indexer.segment_writer import SegmentWriter
 
 AT_ONCE = 8  # segments of like size that are worth a merge

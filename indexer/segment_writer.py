@@ -16,11 +16,11 @@ from indexer.index.durable_files import FileSeal, SealedFile, fsync_folder, make
 from indexer.index.errors import BadEntry
 from indexer.index.id_table import keys_of, order_of
 from indexer.index.layout import DRAFT, SEGMENTS
+from indexer.index.locks import claim_folder, writer_lock
 from indexer.index.manifest import SegmentEntry
 from indexer.index.records import Record
 from indexer.index.region_index import build_region_index, write_region_index
 from indexer.index.segment import HEAD, IDS, ORDER_OF_IDS, REGION_INDEX, SegmentHead, channel_column, columns_of
-from indexer.locks import claim_folder, writer_lock
 from model.embeddings import ImageEmbedding
 
 

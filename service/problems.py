@@ -10,7 +10,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from indexer.errors import NoSuchPath, OutsideRoots
 from indexer.index.errors import (
     BadCollectionName,
     IndexFault,
@@ -19,7 +18,14 @@ from indexer.index.errors import (
     UnknownCollection,
     WriterBusy,
 )
-from indexer.ledger.errors import DiskFull, IdempotencyKeyReused, UnknownJob, UploadTooLarge
+from indexer.ledger.errors import (
+    DiskFull,
+    IdempotencyKeyReused,
+    NoSuchPath,
+    OutsideRoots,
+    UnknownJob,
+    UploadTooLarge,
+)
 from model.errors import BadSentence, NoExplanation
 from service.errors import InvalidRequest, NotFound, Overloaded
 from service.request_ids import request_id_of

@@ -4,15 +4,17 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from starlette.datastructures import UploadFile
 
-from indexer.errors import DecodeCode
 from indexer.ledger.errors import UploadTooLarge
 from indexer.ledger.items import NewItem, RefusedItem
+from indexer.ledger.scan import resolve_under, scan
 from indexer.ledger.spool import Spool
-from indexer.scan import resolve_under, scan
 from service.errors import InvalidRequest
+
+TOO_LARGE: Final = "image_too_large"  # as the decoder has it, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def _spooled(spool: Spool, upload: UploadFile, *, limit: int) -> NewItem | Refus
     try:
         file = spool.write(upload.file, limit=limit)
     except UploadTooLarge as error:
-        return RefusedItem(name, DecodeCode.TOO_LARGE, str(error))
+        return RefusedItem(name, TOO_LARGE, str(error))
     return NewItem(name, file.path, spooled=True, image_id=file.image_id)
 
 

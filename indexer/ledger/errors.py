@@ -1,6 +1,8 @@
 """What can go wrong in `indexer.ledger`.
 
 LedgerError
+├── NoSuchPath             a file or folder that was named does not exist
+├── OutsideRoots           a folder named over HTTP does not lie in one that the operator allows
 ├── UnknownJob             no job has this id
 ├── IdempotencyKeyReused   the key came before, with another request
 ├── UploadTooLarge         the upload has more bytes than are allowed
@@ -13,6 +15,14 @@ LedgerError
 
 class LedgerError(Exception):
     """The root: its message says what is wrong, where, and what to do."""
+
+
+class NoSuchPath(LedgerError):
+    pass
+
+
+class OutsideRoots(LedgerError):
+    pass
 
 
 class UnknownJob(LedgerError):

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from fastapi import APIRouter, Response
 
-from indexer.commit import delete_images
+from indexer.index.deletion import delete_images
 from indexer.index.layout import collection_path
 from indexer.index.snapshot import Snapshot
 from service.errors import NotFound

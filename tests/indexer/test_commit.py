@@ -1,4 +1,4 @@
-"""Commits make images appear and disappear at once, and no content twice."""
+"""Commits make images appear at once, and no content twice."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -7,8 +7,9 @@ from threading import Barrier
 
 import pytest
 
-from indexer.commit import CommitResult, DeleteResult, commit_segment, create_collection, delete_images
-from indexer.index.errors import ModelMismatch, UnknownCollection
+from indexer.commit import CommitResult, commit_segment, create_collection
+from indexer.index.deletion import delete_images
+from indexer.index.errors import ModelMismatch
 from indexer.index.snapshot import open_snapshot
 from indexer.index.verify import verify_collection
 from indexer.merge import merge
@@ -74,16 +75,6 @@ def race(collection: Path, numbers: range, together: Barrier) -> CommitResult:
         return commit_segment(collection, entry, encoder=ENCODER)
 
 
-def test_deleted_images_are_gone_and_deleted_once(tmp_path: Path) -> None:
-    commit_images(tmp_path, [1, 2])
-    commit_images(tmp_path, [3])
-    asked = [image_id(3), image_id(9), image_id(1), "no id", image_id(1), image_id(3) + "\0"]
-    first = delete_images(tmp_path, asked)
-    assert (first.generation, sorted(first.deleted)) == (3, sorted([image_id(1), image_id(3)]))
-    assert delete_images(tmp_path, asked) == DeleteResult(3, ())
-    assert live_numbers(open_snapshot(tmp_path)) == [2]
-
-
 def test_deleted_content_may_come_again(tmp_path: Path) -> None:
     commit_images(tmp_path, [1, 2], item="first")
     delete_images(tmp_path, [image_id(1)])
@@ -99,11 +90,6 @@ def test_an_item_that_runs_again_does_not_bring_back_what_was_deleted(tmp_path: 
     again = commit_images(tmp_path, [1, 2], item="first")
     assert again == CommitResult(2, (), {image_id(1): "first", image_id(2): "first"})
     assert live_numbers(open_snapshot(tmp_path)) == [2]
-
-
-def test_nothing_is_deleted_where_there_is_no_collection(tmp_path: Path) -> None:
-    with pytest.raises(UnknownCollection):
-        delete_images(tmp_path / "nothing", [image_id(1)])
 
 
 def test_vectors_of_other_weights_are_refused(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from indexer.commit import commit_segment, delete_images
+from indexer.commit import commit_segment
 from indexer.garbage import collect_garbage
+from indexer.index.deletion import delete_images
 from indexer.index.layout import MANIFEST, SEGMENTS, TOMBSTONES
 from indexer.index.snapshot import open_snapshot
 from indexer.index.verify import Verification, verify_collection

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from indexer.commit import delete_images
 from indexer.garbage import collect_garbage
+from indexer.index.deletion import delete_images
 from indexer.index.durable_files import FileSeal
 from indexer.index.errors import Damaged
 from indexer.index.layout import SEGMENTS

@@ -13,8 +13,8 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from indexer.commit import delete_images
 from indexer.garbage import collect_garbage
+from indexer.index.deletion import delete_images
 from indexer.index.snapshot import open_snapshot
 from indexer.merge import merge
 from tests.indexer.index.tiny import commit_images, image_id, live_numbers

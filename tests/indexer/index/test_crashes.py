@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from indexer.commit import delete_images
 from indexer.garbage import collect_garbage
+from indexer.index.deletion import delete_images
 from indexer.index.snapshot import open_snapshot
 from indexer.index.verify import Verification, verify_collection
 from tests.indexer.index.tiny import commit_images, folder_in_memory, image_id, live_numbers

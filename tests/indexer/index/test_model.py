@@ -8,8 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from indexer.commit import create_collection, delete_images
+from indexer.commit import create_collection
 from indexer.garbage import collect_garbage
+from indexer.index.deletion import delete_images
 from indexer.index.search import search
 from indexer.index.snapshot import open_snapshot
 from indexer.index.verify import verify_collection

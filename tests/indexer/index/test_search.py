@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from indexer.commit import commit_segment, create_collection, delete_images
+from indexer.commit import commit_segment, create_collection
 from indexer.index import search as search_file
+from indexer.index.deletion import delete_images
 from indexer.index.manifest import EncoderIdentity
 from indexer.index.search import explain, search
 from indexer.index.snapshot import Snapshot, open_snapshot

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.commit import delete_images
+from indexer.index.deletion import delete_images
 from indexer.index.errors import Damaged, UnknownFormat
 from indexer.index.layout import SEGMENTS, TOMBSTONES
 from indexer.index.manifest import read_manifest

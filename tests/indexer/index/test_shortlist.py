@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from indexer.commit import commit_segment, delete_images
+from indexer.commit import commit_segment
+from indexer.index.deletion import delete_images
 from indexer.index.manifest import EncoderIdentity
 from indexer.index.region_index import FLAT_BELOW
 from indexer.index.search import search

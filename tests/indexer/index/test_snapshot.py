@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from indexer.commit import create_collection, delete_images
+from indexer.commit import create_collection
 from indexer.garbage import collect_garbage
 from indexer.index import manifest as manifest_file
+from indexer.index.deletion import delete_images
 from indexer.index.errors import Missing, ModelMismatch, NoCommit, UnknownCollection
 from indexer.index.layout import SEGMENTS, TOMBSTONES
 from indexer.index.manifest import Manifest, read_manifest

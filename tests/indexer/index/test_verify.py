@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.commit import delete_images
+from indexer.index.deletion import delete_images
 from indexer.index.errors import NoCommit, UnknownCollection
 from indexer.index.layout import MANIFEST, SEGMENTS, TOMBSTONES
 from indexer.index.manifest import read_manifest, write_manifest

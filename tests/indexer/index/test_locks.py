@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from indexer.index.errors import UnknownCollection, WriterBusy
-from indexer.locks import claim_folder, writer_lock
+from indexer.index.locks import claim_folder, writer_lock
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from indexer.locks import writer_lock
+from indexer.index.locks import writer_lock
 with writer_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

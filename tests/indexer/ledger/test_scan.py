@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.errors import NoSuchPath, OutsideRoots
-from indexer.scan import resolve_under, scan
+from indexer.ledger.errors import NoSuchPath, OutsideRoots
+from indexer.ledger.scan import resolve_under, scan
 
 
 @pytest.fixture
