@@ -1,16 +1,20 @@
 """Real parts in small sizes, shared by all tests."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from indexer.decode_pool import DecodePool
+from indexer.pictures import pool_for
 from model.checkpoint import load_encoder, save_checkpoint
 from model.encoder import Encoder
 from model.regions.convnet import ConvNetConfig
 from model.regions.windows import WindowExtractor, WindowsConfig
 from model.teran.config import BertSizes, TeranConfig
 from model.teran.network import Teran
+from model.teran.tokenizer import Tokenizer
 from model.training.vocabulary import learn_vocabulary
 
 CAPTIONS = (
@@ -47,6 +51,12 @@ def tiny_encoder(tiny_checkpoint) -> Encoder:
     return load_encoder(str(tiny_checkpoint))
 
 
+@pytest.fixture(scope="session")
+def pool(tiny_encoder) -> Iterator[DecodePool]:
+    with pool_for(tiny_encoder, processes=1) as pool:
+        yield pool
+
+
 def make_tiny_checkpoint(folder: Path, *, seed: int) -> Path:
     torch.manual_seed(seed)
     vocabulary = folder / "vocab.txt"
@@ -59,6 +69,11 @@ def make_tiny_checkpoint(folder: Path, *, seed: int) -> Path:
     convnet = ConvNetConfig((4, 4, 6, 8), (1, 1, 1, 1))
     regions = WindowExtractor(WindowsConfig(convnet, feature_width=12, picture_side=64))
     save_checkpoint(
-        folder, name=f"tiny-{seed}", teran=Teran(config), regions=regions, vocabulary=vocabulary, dtype=torch.float32
+        folder,
+        name=f"tiny-{seed}",
+        teran=Teran(config),
+        regions=regions,
+        tokenizer=Tokenizer(folder),
+        dtype=torch.float32,
     )
     return folder
