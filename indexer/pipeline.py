@@ -1,7 +1,7 @@
 """The way of photographs into the index."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,7 @@ from indexer.decode import Decoded, read_photograph
 from indexer.decode_pool import DecodePool
 from indexer.errors import DecodeError
 from indexer.index.errors import BadEntry
-from indexer.index.manifest import EncoderIdentity
+from indexer.index.manifest import EncoderIdentity, check_model
 from indexer.index.records import Record, content_id
 from indexer.live_images import find_live
 from indexer.pictures import picture_of
@@ -59,52 +59,47 @@ class _Identified:
 
 
 def index_photographs(
-    photographs: Sequence[Photograph], collection: Path, *, encoder: Encoder, pool: DecodePool
+    photographs: Sequence[Photograph],
+    collection: Path,
+    *,
+    encoder: Encoder,
+    pool: DecodePool,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> list[Outcome]:
     """Make the photographs searchable, all in one commit; what cannot be indexed fails alone.
 
     A photograph whose bytes are live already is not decoded again; when the same item of the ledger had brought them,
-    it died between its commit and its report, and is told that it is indexed.
+    it died between its commit and its report, and is told that it is indexed. When `stopping` says so nothing more is
+    begun, and what was not begun has no outcome. Raises ModelMismatch.
     """
-    identity = EncoderIdentity.of(encoder)
-    identified, outcomes = _identify(photographs)
+    check_model(collection, encoder.fingerprint)
+    identified, copies, outcomes = _identify(photographs)
     fresh, known = _leave_out_known(identified, collection)
     outcomes += known
-    widths, channel = identity.channel_widths, encoder.score_spec.terms[0].channel
-    with SegmentWriter(collection, channel_widths=widths, shortlist_channel=channel) as writer:
-        written = []
-        for batch in in_batches(pool.decode((one, one.photograph.path) for one in fresh), ENCODED_AT_ONCE):
-            good, failed = _encode(batch, encoder)
-            outcomes += failed
-            for one, picture, embedding in good:
-                try:
-                    writer.add(_record(one, picture), embedding, picture.thumbnail)
-                    written.append(one)
-                except BadEntry as error:
-                    outcomes.append(_failed(one.photograph, ENCODING_FAILED, str(error)))
-        entry = writer.finish()
-        if entry is not None:
-            result = commit_segment(collection, entry, encoder=identity)
-            outcomes += [_settle(one, result) for one in written]
-    return outcomes
+    if fresh:
+        outcomes += _index(fresh, collection, encoder=encoder, pool=pool, stopping=stopping)
+    return outcomes + [_of_copy(copy, first) for first in outcomes for copy in copies.get(first.image_id, ())]
 
 
-def _identify(photographs: Iterable[Photograph]) -> tuple[list[_Identified], list[Outcome]]:
-    """Read and hash; the same bytes twice count once."""
+def _identify(
+    photographs: Iterable[Photograph],
+) -> tuple[list[_Identified], dict[str | None, list[Photograph]], list[Outcome]]:
+    """Read and hash: the photographs, by content id the copies of those that came before, and those that failed."""
     identified: dict[str, _Identified] = {}
-    outcomes = []
+    copies: dict[str | None, list[Photograph]] = {}
+    failed = []
     for photograph in photographs:
         try:
             data = read_photograph(photograph.path)
         except DecodeError as error:
-            outcomes.append(_failed(photograph, error.code, str(error)))
+            failed.append(Outcome(photograph, Fate.FAILED, code=error.code, detail=str(error)))
             continue
         image_id = content_id(data)
         if image_id in identified:
-            outcomes.append(Outcome(photograph, Fate.DUPLICATE, image_id))
+            copies.setdefault(image_id, []).append(photograph)
         else:
             identified[image_id] = _Identified(photograph, image_id, len(data))
-    return list(identified.values()), outcomes
+    return list(identified.values()), copies, failed
 
 
 def _leave_out_known(identified: Sequence[_Identified], collection: Path) -> tuple[list[_Identified], list[Outcome]]:
@@ -114,24 +109,54 @@ def _leave_out_known(identified: Sequence[_Identified], collection: Path) -> tup
     return fresh, known
 
 
+def _index(
+    fresh: Sequence[_Identified],
+    collection: Path,
+    *,
+    encoder: Encoder,
+    pool: DecodePool,
+    stopping: Callable[[], bool],
+) -> list[Outcome]:
+    identity = EncoderIdentity.of(encoder)
+    widths, channel = identity.channel_widths, encoder.score_spec.terms[0].channel
+    outcomes, written = [], []
+    with SegmentWriter(collection, channel_widths=widths, shortlist_channel=channel) as writer:
+        for batch in in_batches(pool.decode((one, one.photograph.path) for one in fresh), ENCODED_AT_ONCE):
+            if stopping():
+                break
+            good, failed = _encode(batch, encoder)
+            outcomes += failed
+            for one, decoded, embedding in good:
+                try:
+                    writer.add(_record(one, decoded), embedding, decoded.thumbnail)
+                    written.append(one)
+                except BadEntry as error:
+                    outcomes.append(_failed(one, ENCODING_FAILED, str(error)))
+        entry = writer.finish()
+        if entry is not None:
+            result = commit_segment(collection, entry, encoder=identity)
+            outcomes += [_settle(one, result) for one in written]
+    return outcomes
+
+
 def _encode(
     batch: Sequence[tuple[_Identified, Decoded | DecodeError]], encoder: Encoder
 ) -> tuple[list[tuple[_Identified, Decoded, ImageEmbedding]], list[Outcome]]:
-    failed = [_failed(one.photograph, error.code, str(error)) for one, error in batch if isinstance(error, DecodeError)]
-    good = [(one, picture) for one, picture in batch if isinstance(picture, Decoded)]
+    failed = [_failed(one, error.code, str(error)) for one, error in batch if isinstance(error, DecodeError)]
+    good = [(one, decoded) for one, decoded in batch if isinstance(decoded, Decoded)]
     if not good:
         return [], failed
     embeddings = encoder.encode_images([picture_of(decoded) for _, decoded in good])
-    return [(one, picture, embedding) for (one, picture), embedding in zip(good, embeddings, strict=True)], failed
+    return [(one, decoded, embedding) for (one, decoded), embedding in zip(good, embeddings, strict=True)], failed
 
 
-def _record(one: _Identified, picture: Decoded) -> Record:
+def _record(one: _Identified, decoded: Decoded) -> Record:
     return Record(
         id=one.image_id,
         name=one.photograph.name,
         source=one.photograph.source,
-        width=picture.width,
-        height=picture.height,
+        width=decoded.width,
+        height=decoded.height,
         size=one.size,
         indexed_at=datetime.now(UTC).isoformat(timespec="seconds"),
         item=one.photograph.item,
@@ -151,5 +176,11 @@ def _met_before(one: _Identified, item: str | None) -> Outcome:
     return Outcome(one.photograph, Fate.INDEXED if itself else Fate.DUPLICATE, one.image_id)
 
 
-def _failed(photograph: Photograph, code: str, detail: str) -> Outcome:
-    return Outcome(photograph, Fate.FAILED, code=str(code), detail=detail)
+def _failed(one: _Identified, code: str, detail: str) -> Outcome:
+    return Outcome(one.photograph, Fate.FAILED, one.image_id, code, detail)
+
+
+def _of_copy(copy: Photograph, first: Outcome) -> Outcome:
+    """The same bytes a second time: known where the first were indexed, and as broken where they were."""
+    fate = Fate.DUPLICATE if first.fate is Fate.INDEXED else first.fate
+    return replace(first, photograph=copy, fate=fate)

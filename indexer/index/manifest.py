@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -85,6 +86,12 @@ def read_manifest(collection: Path) -> Manifest:
         raise Damaged(path, "its checksum is not that of what was written")
     check_format(path, body["format"])
     return _from_json(body)
+
+
+def check_model(collection: Path, fingerprint: str) -> None:
+    """Raise ModelMismatch for other weights than those of the collection; one that is not there yet takes any."""
+    with suppress(UnknownCollection, NoCommit):
+        read_manifest(collection).encoder.check_fingerprint(fingerprint)
 
 
 def read_latest(collection: Path, read: Callable[[Manifest], Result]) -> Result:
