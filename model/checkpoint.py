@@ -28,35 +28,34 @@ def load_encoder(name: str | None = None, *, device: str = "cpu") -> Encoder:
     """The encoder of a checkpoint folder; without a name the bundled one."""
     folder = BUNDLED if name in (None, "bundled") else Path(str(name))
     config = read_config(folder)
-    regions = WindowExtractor(WindowsConfig.from_json(config["regions"]))
-    network = Teran(TeranConfig.from_json(config["teran"]))
-    load_weights(folder, {"regions": regions, "teran": network})
-    return TeranEncoder(
-        network.to(device),
-        Tokenizer(folder),
-        regions.to(device).eval(),
-        name=config["name"],
-        fingerprint=fingerprint(folder),
-    )
+    network = Teran(TeranConfig.from_json(config["teran"])).to(device)
+    parts: dict[str, nn.Module] = {"teran": network}
+    regions = None
+    if config["regions"] is not None:
+        regions = WindowExtractor(WindowsConfig.from_json(config["regions"])).to(device).eval()
+        parts["regions"] = regions
+    load_weights(folder, parts)
+    return TeranEncoder(network, Tokenizer(folder), regions, name=config["name"], fingerprint=fingerprint(folder))
 
 
 def save_checkpoint(
-    folder: Path, *, name: str, teran: Teran, regions: WindowExtractor, vocabulary: Path, dtype: torch.dtype
+    folder: Path, *, name: str, teran: Teran, regions: WindowExtractor | None, tokenizer: Tokenizer, dtype: torch.dtype
 ) -> None:
     """Write a folder that load_encoder reads; `dtype` is that of the stored weights, which are used in float32."""
+    parts: dict[str, nn.Module] = {"teran": teran} | ({"regions": regions} if regions is not None else {})
     folder.mkdir(parents=True, exist_ok=True)
     config = {
         "format": FORMAT,
         "system": "teran",
         "name": name,
-        "regions": regions.config.to_json(),
+        "regions": regions.config.to_json() if regions is not None else None,
         "teran": teran.config.to_json(),
     }
     (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-    (folder / VOCABULARY).write_bytes(vocabulary.read_bytes())
+    tokenizer.write_vocabulary(folder / VOCABULARY)
     weights = {
         f"{part}.{key}": value.to(dtype).contiguous() if value.is_floating_point() else value
-        for part, module in (("regions", regions), ("teran", teran))
+        for part, module in parts.items()
         for key, value in weights_once(module).items()
     }
     save_file(weights, folder / WEIGHTS)

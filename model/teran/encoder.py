@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from model.embeddings import ImageEmbedding, Picture, SentenceEmbedding
+from model.errors import NoRegions
 from model.regions.region_features import RegionExtractor, RegionFeatures
 from model.scoring import MaxSim, ScoreSpec, Term
 from model.teran.network import Teran
@@ -19,8 +20,9 @@ class TeranEncoder:
     """An Encoder (model/encoder.py); its one channel compares regions with word pieces."""
 
     def __init__(
-        self, network: Teran, tokenizer: Tokenizer, regions: RegionExtractor, *, name: str, fingerprint: str
+        self, network: Teran, tokenizer: Tokenizer, regions: RegionExtractor | None, *, name: str, fingerprint: str
     ) -> None:
+        """Without `regions` it encodes features alone, as a published model does."""
         self._network = network.eval()
         self._tokenizer = tokenizer
         self._regions = regions
@@ -28,11 +30,14 @@ class TeranEncoder:
         self.fingerprint = fingerprint
         self.score_spec = ScoreSpec((Term(CHANNEL, MaxSim(network.config.pooling)),))
         self.channel_widths = {CHANNEL: network.config.embedding_width}
-        self.picture_side = regions.picture_side
+
+    @property
+    def picture_side(self) -> int:
+        return self._extractor().picture_side
 
     def encode_images(self, pictures: Sequence[Picture]) -> list[ImageEmbedding]:
         with torch.inference_mode():
-            return self.encode_features(self._regions.extract(pictures))
+            return self.encode_features(self._extractor().extract(pictures))
 
     def encode_features(self, regions: RegionFeatures) -> list[ImageEmbedding]:
         """The same for regions that were found elsewhere, as in the published feature files."""
@@ -53,6 +58,11 @@ class TeranEncoder:
         with torch.inference_mode():
             vectors = self._network.encode_tokens(ids.to(device), lengths.to(device)).vectors.cpu()  # [C, L, D]
         return [self._embedding(one, rows) for one, rows in zip(tokens, vectors, strict=True)]
+
+    def _extractor(self) -> RegionExtractor:
+        if self._regions is None:
+            raise NoRegions(f"{self.name} cannot look at pictures: it takes the region features it was trained with")
+        return self._regions
 
     def _embedding(self, tokens: Tokens, vectors: Tensor) -> SentenceEmbedding:
         scored = tokens.scored(self._network.config.stopwords)

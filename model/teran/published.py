@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig
 
-from model.checkpoint import copy_strictly, weights_once
+from model.checkpoint import copy_strictly, save_checkpoint, weights_once
 from model.errors import BadCheckpoint
 from model.scoring import Pooling
 from model.teran.config import AggregationKind, BertSizes, BoxEncodingKind, TeranConfig
 from model.teran.network import Teran
+from model.teran.tokenizer import Tokenizer
 
 # Published names -> ours; the longest prefix that fits decides.
 RENAMED = {
@@ -69,6 +70,19 @@ def read_published(path: Path) -> PublishedCheckpoint:
     raise BadCheckpoint(f"{path} is not a TERAN checkpoint: it must hold `model` and `config`")
 
 
+def import_published(
+    checkpoint: Path, folder: Path, *, bert: Path | str | None = None, stopwords: tuple[str, ...] = ()
+) -> None:
+    """Convert to a folder of our own format; `bert` as in published_bert_sizes. It encodes region features alone."""
+    published = read_published(checkpoint)
+    sizes = published_bert_sizes(published.config, bert=bert)
+    network = Teran(published_config(published.config, bert=sizes, stopwords=stopwords))
+    load_published_weights(network, published.weights)
+    tokenizer = Tokenizer(bert or published.config["text-model"]["pretrain"])
+    name = checkpoint.name.removesuffix(".tar").removesuffix(".pth")
+    save_checkpoint(folder, name=name, teran=network, regions=None, tokenizer=tokenizer, dtype=torch.float32)
+
+
 def published_config(config: Mapping[str, Any], *, bert: BertSizes, stopwords: tuple[str, ...] = ()) -> TeranConfig:
     """Ours from the published nested configuration; sizes that it leaves to BERT come in `bert`."""
     try:
@@ -93,22 +107,24 @@ def published_config(config: Mapping[str, Any], *, bert: BertSizes, stopwords: t
         raise BadCheckpoint(f"this is not a published TERAN configuration: {error!r}") from error
 
 
-def published_bert_sizes(config: Mapping[str, Any], folder: Path | None = None) -> BertSizes:
-    """The sizes of the BERT that `text-model.pretrain` names: a folder inside `folder`, or a name on the hub."""
-    layers, name = int(config["text-model"]["extraction-hidden-layer"]), str(config["text-model"]["pretrain"])
-    local = (folder or Path()) / name
-    if name == "bert-base-uncased" and not local.is_dir():
-        return BertSizes(layers=layers)  # the one of all published models: no hub is needed to know its sizes
-    bert = AutoConfig.from_pretrained(str(local) if local.is_dir() else name)
+def published_bert_sizes(config: Mapping[str, Any], *, bert: Path | str | None = None) -> BertSizes:
+    """The sizes of the BERT in a folder or on the hub; if none is given, of the one that the configuration names."""
+    layers, name = int(config["text-model"]["extraction-hidden-layer"]), str(bert or config["text-model"]["pretrain"])
+    if name == "bert-base-uncased" and not Path(name).is_dir():
+        return BertSizes(layers=layers)  # that of all published models: its sizes are known without the hub
+    try:
+        found = AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(f"the sizes of BERT cannot be read from {name}: {error}") from error
     return BertSizes(
-        vocabulary=bert.vocab_size,
-        width=bert.hidden_size,
+        vocabulary=found.vocab_size,
+        width=found.hidden_size,
         layers=layers,
-        heads=bert.num_attention_heads,
-        feedforward=bert.intermediate_size,
-        positions=bert.max_position_embeddings,
-        token_types=bert.type_vocab_size,
-        layer_norm_eps=bert.layer_norm_eps,
+        heads=found.num_attention_heads,
+        feedforward=found.intermediate_size,
+        positions=found.max_position_embeddings,
+        token_types=found.type_vocab_size,
+        layer_norm_eps=found.layer_norm_eps,
     )
 
 

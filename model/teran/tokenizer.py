@@ -40,6 +40,10 @@ class Tokenizer:
         self._pieces.no_truncation()
         self._pieces.no_padding()
 
+    def write_vocabulary(self, path: Path) -> None:
+        pieces = sorted(self._pieces.get_vocab().items(), key=lambda piece: piece[1])
+        path.write_text("".join(f"{piece}\n" for piece, _ in pieces), encoding="utf-8")
+
     def __call__(self, sentence: str, *, append_full_stop: bool) -> Tokens:
         whole = sentence
         if append_full_stop and not ENDS_LIKE_A_SENTENCE.search(sentence):

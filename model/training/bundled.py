@@ -95,7 +95,7 @@ def make_bundled(shared: Path, work: Path, *, output: Path, threads: int) -> Non
         run=work / "whole",
     )
     save_checkpoint(
-        output, name=NAME, teran=trainee.teran, regions=trainee.regions, vocabulary=vocabulary, dtype=torch.float16
+        output, name=NAME, teran=trainee.teran, regions=trainee.regions, tokenizer=tokenizer, dtype=torch.float16
     )
 
 

@@ -143,7 +143,7 @@ def tiny_network(tiny: Path, folder: Path | None = None) -> Teran:
         weights |= dict(np.load(folder / "weights_extra.npz"))
     if config["model"]["shared-transformer"]:
         weights = {name: value for name, value in weights.items() if ".transformer_encoder_2." not in name}
-    return network_of(config, weights, published_bert_sizes(config, tiny))
+    return network_of(config, weights, published_bert_sizes(config, bert=tiny / config["text-model"]["pretrain"]))
 
 
 def network_of(config, weights, bert: BertSizes) -> Teran:
@@ -202,7 +202,11 @@ def check_checkpoints(folder: Path) -> Iterator[Row]:
     yield compare(folder.name, "token_ids", ids, items.token_ids, 0)
     for path in sorted(folder.glob("*.pth.tar")):
         checkpoint = read_published(path)
-        network = network_of(checkpoint.config, checkpoint.weights, published_bert_sizes(checkpoint.config, folder))
+        network = network_of(
+            checkpoint.config,
+            checkpoint.weights,
+            published_bert_sizes(checkpoint.config, bert=folder / checkpoint.config["text-model"]["pretrain"]),
+        )
         expected = dict(np.load(folder / f"expected_{path.name.removesuffix('.pth.tar')}.npz"))
         yield from compare_outputs(f"{folder.name}/{path.name}", network, items, expected)
 
