@@ -94,6 +94,9 @@ def copy_strictly(weights: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> 
     told = [f"{len(keys)} {what} ({', '.join(keys[:3])})" for what, keys in faults.items() if keys]
     if told:
         raise BadCheckpoint(f"the weights do not fit the network: {'; '.join(told)}")
+    broken = sorted(key for key, value in weights.items() if not bool(torch.isfinite(value).all()))
+    if broken:
+        raise BadCheckpoint(f"the weights hold numbers that are not finite, in {', '.join(broken[:3])}")
     with torch.no_grad():
         for key, value in into.items():
             value.copy_(weights[key])

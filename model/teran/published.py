@@ -2,6 +2,7 @@
 
 import argparse
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,8 @@ class PublishedCheckpoint:
 def read_published(path: Path) -> PublishedCheckpoint:
     """Read the container of any torch version; its unpickler knows tensors, plain data and `Namespace` alone."""
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of an unusual pickle: it is read or refused, see below
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise BadCheckpoint(f"{path} does not exist") from error

@@ -1,0 +1,43 @@
+"""The reference outputs of the published implementations, where they are at hand; and a checker that can fail."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+CHECK = Path(__file__).with_name("check.py")
+
+
+def check(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(CHECK), "teran", str(folder)], capture_output=True, text=True)
+
+
+def test_teran_is_the_published_one_to_the_last_digit(shared):
+    done = check(shared / "parity" / "teran")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert " 0 missed" in done.stdout
+
+
+def test_a_part_of_the_fixtures_is_enough(shared, tmp_path):
+    shutil.copytree(shared / "parity" / "teran" / "eval", tmp_path / "eval")
+    assert check(tmp_path).returncode == 0
+
+
+def test_a_wrong_number_is_a_miss(shared, tmp_path):
+    folder = tmp_path / "tiny"
+    shutil.copytree(shared / "parity" / "teran" / "tiny", folder)
+    outputs = dict(np.load(folder / "concat_shared" / "outputs.npz"))
+    outputs["sim_pairwise/symm"] += 2e-4
+    np.savez(folder / "concat_shared" / "outputs.npz", **outputs)
+    done = check(tmp_path)
+    assert done.returncode == 1
+    assert " 1 missed" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["teran", "nowhere"], ["unknown", "."], []])
+def test_nothing_to_compare_is_no_success(arguments):
+    done = subprocess.run([sys.executable, str(CHECK), *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
