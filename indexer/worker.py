@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -12,9 +13,10 @@ from types import TracebackType
 from typing import Self
 
 from indexer.decode_pool import DecodePool
-from indexer.index.errors import IndexFault, ModelMismatch
+from indexer.errors import DecoderNotStarted
+from indexer.index.errors import Damaged, IndexFault, ModelMismatch, UnknownFormat, WriterBusy
 from indexer.index.layout import collection_path, list_collections
-from indexer.ledger.errors import LedgerError
+from indexer.ledger.errors import DiskFull, LedgerBusy, LedgerError
 from indexer.ledger.items import ItemState
 from indexer.ledger.leases import Leased, Outcome
 from indexer.ledger.ledger import LEDGER_FILE, Ledger
@@ -30,8 +32,12 @@ logger = logging.getLogger(__name__)
 LEASED_AT_ONCE = 256
 LEASE_S = 30.0
 LOOK_EVERY_S = 1.0
+TIDY_EVERY_S = 3600.0
+PAUSE_S = 5.0
 KEPT_JOBS = timedelta(days=30)
 KEPT_UPLOADS = timedelta(hours=1)
+
+PASSING = (DiskFull, LedgerBusy, WriterBusy, DecoderNotStarted, OSError)
 
 
 class Worker:
@@ -53,45 +59,52 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give back what is held, unless an item may be to blame for the end."""
-        if error is None or isinstance(error, LedgerError | IndexFault | OSError):
-            with suppress(LedgerError):
-                self._ledger.release(self._name)
+        if error is None:
+            self._give_back()
         self._ledger.close()
 
     def run(self, *, stopping: threading.Event, wake_up: WakeUp | None) -> None:
         """Work until told to stop."""
-        self._tidy()
+        next_tidy = 0.0
         while not stopping.is_set():
-            if not self.work_once():
-                if wake_up is not None:
-                    wake_up.wait(LOOK_EVERY_S)
-                else:
-                    self._ledger.wait_for_work(LOOK_EVERY_S)
+            try:
+                if time.monotonic() >= next_tidy:
+                    self._tidy()
+                    next_tidy = time.monotonic() + TIDY_EVERY_S
+                if not self.work_once(stopping=stopping):
+                    self._wait_for_work(wake_up)
+            except PASSING as error:  # no photograph is to blame, and all of them can wait
+                logger.error("%s: %s; trying again in %.0f s", self._name, error, PAUSE_S)
+                self._give_back()
+                stopping.wait(PAUSE_S)
 
-    def work_once(self) -> bool:
-        """Index one lease of items; whether there were any."""
+    def work_once(self, *, stopping: threading.Event) -> bool:
+        """Index one lease of items, or what of it was begun before the stop; whether there were any."""
         items = self._ledger.lease(self._name, limit=LEASED_AT_ONCE, seconds=self._lease_s)
         if not items:
             return False
         collection = collection_path(self._data, items[0].collection)
         with self._heartbeat():
-            outcomes = self._index(items, collection)
+            outcomes = self._index(items, collection, stopping=stopping)
             # What was not accepted is held by another worker by now, and so is its upload.
             finished = set(self._ledger.finish(self._name, outcomes))
             for item in items:
                 if item.spooled and item.number in finished:
                     self._spool.remove(item.path)
             self._keep_in_shape(collection)
-        logger.info("%s: %d items of %s done", self._name, len(items), items[0].collection)
+        logger.info("%s: %d items of %s done", self._name, len(finished), items[0].collection)
         return True
 
-    def _index(self, items: Sequence[Leased], collection: Path) -> list[Outcome]:
+    def _index(self, items: Sequence[Leased], collection: Path, *, stopping: threading.Event) -> list[Outcome]:
         by_key = {item.key: item for item in items}
         photographs = [_photograph(item) for item in items]
         try:
-            settled = index_photographs(photographs, collection, encoder=self._encoder, pool=self._pool)
-        except ModelMismatch as error:
-            return [Outcome(i.number, ItemState.FAILED, code="model_mismatch", detail=str(error)) for i in items]
+            settled = index_photographs(
+                photographs, collection, encoder=self._encoder, pool=self._pool, stopping=stopping.is_set
+            )
+        except (ModelMismatch, Damaged, UnknownFormat) as error:  # no second try can mend it
+            code = "model_mismatch" if isinstance(error, ModelMismatch) else "collection_damaged"
+            return [Outcome(item.number, ItemState.FAILED, code=code, detail=str(error)) for item in items]
         return [_reported(by_key[str(one.photograph.item)], one) for one in settled]
 
     @contextmanager
@@ -112,6 +125,16 @@ class Worker:
         finally:
             done.set()
             thread.join()
+
+    def _wait_for_work(self, wake_up: WakeUp | None) -> None:
+        if wake_up is not None:
+            wake_up.wait(LOOK_EVERY_S)
+        else:
+            self._ledger.wait_for_work(LOOK_EVERY_S)
+
+    def _give_back(self) -> None:
+        with suppress(LedgerError):  # then the lease runs out
+            self._ledger.release(self._name)
 
     def _tidy(self) -> None:
         """Remove what crashes left behind, and what nobody asks for any more."""
