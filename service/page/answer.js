@@ -1,4 +1,4 @@
-/** A search response, as the page shows it: photographs whose words have shares, and regions with the words they answer. */
+/** A search response as the page shows it: words with their shares, regions with the words that they answered. */
 
 export const FAINT = 0.12; // a word with a smaller share says next to nothing about a picture
 const SHARP = 0.4; // a drop of so much of the whole range of scores parts the strong results from the weak
@@ -14,7 +14,7 @@ export function readAnswer(response) {
     shortlisted: response.total_shortlisted,
     version: response.index_version,
     milliseconds: response.took_ms.total,
-    degraded: response.degraded,
+    degraded: response.degraded.map((what) => what.replaceAll("_", " ")),
     reason: null,
   };
 }
@@ -29,7 +29,8 @@ export function readImage(image) {
 
 /** A score or a share of it, for people. */
 export function amount(number, digits) {
-  return number.toFixed(digits).replace("-", "\u2212");
+  const text = Math.abs(number).toFixed(digits);
+  return number < 0 && Number(text) > 0 ? `\u2212${text}` : text;
 }
 
 /** The words that a photograph answers best, for people: little words only where there are no others. */

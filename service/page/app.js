@@ -218,5 +218,5 @@ function light() {
   const word = hovered ?? pinned;
   words.light(word, { pinned });
   grid.light(word);
-  lightbox.light(word);
+  lightbox.light(word, { pinned });
 }

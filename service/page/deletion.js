@@ -5,7 +5,7 @@ import { deleteImage } from "./api.js";
 const UNDO_S = 5;
 
 export class Deletions {
-  /** `onHide` gets an identifier and whether it is to be out of sight; `onGone` is called when one is out of the index. */
+  /** `onHide` gets an identifier and whether it is to be out of sight; `onGone` tells that the index has changed. */
   constructor(notices, { onHide, onGone }) {
     this.notices = notices;
     this.handlers = { onHide, onGone };

@@ -17,7 +17,7 @@ export function byId(id) {
 function filled(made, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") made.addEventListener(name.replace(/^on/, ""), value);
-    else if (value !== null && value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
+    else made.setAttribute(name, value === true ? "" : value);
   }
   made.append(...children);
   return made;

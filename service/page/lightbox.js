@@ -46,9 +46,12 @@ export class Lightbox {
     if (this.dialog.open) this.dialog.close();
   }
 
-  light(word) {
+  light(word, { pinned }) {
     this.#overlay?.light(word);
-    this.#rows.forEach((row, index) => row.classList.toggle("lit", index === word));
+    this.#rows.forEach((row, index) => {
+      row.classList.toggle("lit", index === word);
+      row.setAttribute("aria-pressed", index === pinned);
+    });
   }
 
   #find(selector) {
@@ -98,7 +101,10 @@ function detailsOf(image) {
     ["Indexed", new Date(image.indexed_at).toLocaleString()],
     ["Collection", image.collection],
     ["Identifier", image.id],
-    ...Object.entries(image.metadata).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]),
+    ...Object.entries(image.metadata).map(([name, value]) => [
+      name,
+      typeof value === "string" ? value : JSON.stringify(value),
+    ]),
   ];
 }
 

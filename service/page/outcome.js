@@ -64,7 +64,11 @@ export class Outcome {
 
 function foundText({ photographs, shortlisted, milliseconds, version, degraded }) {
   const found = photographs.length === 1 ? "1 photograph" : `${photographs.length} photographs`;
-  const parts = [`${found} of ${shortlisted} shortlisted, in ${Math.max(1, Math.round(milliseconds))} ms`, version, ...degraded];
+  const parts = [
+    `${found} of ${shortlisted} shortlisted, in ${Math.max(1, Math.round(milliseconds))} ms`,
+    version,
+    ...degraded,
+  ];
   return parts.join(" · ");
 }
 

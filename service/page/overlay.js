@@ -42,8 +42,19 @@ class RegionDrawing {
     this.line = svgElement("rect", { ...place, class: "line" });
     this.pill = svgElement("rect", { height: BADGE.height, rx: BADGE.height / 2 });
     this.number = svgElement("text");
-    const badge = svgElement("svg", { x: percent(corner.x), y: percent(corner.y), class: "badge" }, this.pill, this.number);
-    this.group = svgElement("g", { class: "region" }, svgElement("rect", { ...place, class: "casing" }), this.line, badge);
+    const badge = svgElement(
+      "svg",
+      { x: percent(corner.x), y: percent(corner.y), class: "badge" },
+      this.pill,
+      this.number,
+    );
+    this.group = svgElement(
+      "g",
+      { class: "region" },
+      svgElement("rect", { ...place, class: "casing" }),
+      this.line,
+      badge,
+    );
   }
 
   paint(words, share) {

@@ -5,7 +5,9 @@ const PHOTOGRAPH = /\.(jpe?g|png|webp|gif|bmp|tiff?|avif)$/i;
 export async function filesOfDrop(dataTransfer) {
   const entries = Array.from(dataTransfer.items, (item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return Array.from(dataTransfer.files);
-  const files = await Promise.all(entries.map((entry) => (entry.isDirectory ? filesIn(entry) : fileOf(entry).then((file) => [file]))));
+  const files = await Promise.all(
+    entries.map((entry) => (entry.isDirectory ? filesIn(entry) : fileOf(entry).then((file) => [file]))),
+  );
   return files.flat();
 }
 

@@ -6,7 +6,7 @@ const CHUNK = 32; // files
 const ATTEMPTS = 6;
 const FOLLOWED = 4; // jobs asked for at a time: the oldest, for they are worked on first
 const POLL_MS = 700;
-const PREFIX = "teran.upload.";
+const PREFIX = "teran.upload.1."; // the number is that of the form of a record
 
 export class Upload {
   #stopping = new AbortController();
@@ -105,7 +105,11 @@ export class Upload {
   }
 
   #changed() {
-    localStorage.setItem(this.record.key, JSON.stringify(this.record));
+    try {
+      localStorage.setItem(this.record.key, JSON.stringify(this.record));
+    } catch {
+      // where nothing can be kept, the upload goes on, but does not outlive the page
+    }
     this.onChange(this);
   }
 }
@@ -117,7 +121,7 @@ async function refresh(job) {
     const failures = failed.map(({ name, detail }) => ({ name, detail }));
     Object.assign(job, { counts, ratePerS, failures, finished: finishedAt !== null });
   } catch (problem) {
-    if (problem.retryAfter === null) job.finished = true; // the service no longer knows it; else it is asked again
+    if (problem.status === 404) job.finished = true; // the service no longer knows it; else it is asked again
   }
 }
 

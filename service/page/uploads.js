@@ -60,7 +60,8 @@ class UploadCard {
   show(progress) {
     const done = progress.indexed + progress.duplicate + progress.failed + progress.cancelled;
     this.finished = progress.finished;
-    this.text.textContent = progress.finished ? endText(progress) : runningText(progress, done);
+    const text = progress.finished ? endText(progress) : runningText(progress, done);
+    if (this.text.textContent !== text) this.text.textContent = text; // a screen reader says it whenever it is set
     this.bar.max = progress.total;
     this.bar.value = done;
     this.bar.hidden = progress.finished;

@@ -5,49 +5,23 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx2
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
 
 from model.checkpoint import load_encoder
 from service.app import create_app
 from service.settings import Settings
 from service.worker_watch import worker_command
+from tests.browsing import SENTENCE, WORDS, Box, ask, drawn_box, drop, index, number_of, search, share, tiles, word
 from tests.photographs import jpeg, truncated_jpeg
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-SENTENCE = "a brown dog and a red ball"
-WORDS = SENTENCE.split()
 SIZES = [(96, 72), (72, 96), (300, 40), (40, 300), (96, 96), (120, 64), (64, 64), (90, 60)]  # each a shape of its own
 MARKUP = "<img src=nowhere onerror=alert(1)> dog"
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @classmethod
-    def of(cls, locator: Locator) -> "Box":
-        found = locator.bounding_box()
-        assert found is not None
-        return cls(**found)
-
-    def part(self, x0: float, y0: float, x1: float, y1: float) -> "Box":
-        return Box(self.x + x0 * self.width, self.y + y0 * self.height, (x1 - x0) * self.width, (y1 - y0) * self.height)
-
-    def distance_to(self, other: "Box") -> float:
-        """Pixels between the edges that lie furthest apart."""
-        corners = ((one.x, one.y, one.x + one.width, one.y + one.height) for one in (self, other))
-        return max(abs(a - b) for a, b in zip(*corners, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +158,7 @@ def test_an_address_says_what_the_page_shows(page, address):
     expect(dialog.get_by_role("heading")).to_have_text(hit["name"])
     expect(dialog.locator(".region.lit")).to_have_count(1)
     expect(page.get_by_label("What the photograph shows")).to_have_value(SENTENCE)
-    expect(page.locator("[aria-pressed=true]")).to_have_text("3dog")
+    expect(page.locator(".word[aria-pressed=true]")).to_have_text("3dog")
     page.keyboard.press("Escape")
     expect(page).to_have_url(re.compile(r"w=3$"))
     expect(tiles(page).nth(3).get_by_role("button")).to_be_focused()
@@ -361,6 +335,17 @@ def test_a_service_out_of_reach_is_asked_again_until_it_answers(page):
 
 
 @pytest.mark.usefixtures("photographs")
+def test_a_busy_service_is_asked_again_when_it_says_so(page):
+    busy = {"code": "overloaded", "detail": "too many sentences are waiting"}
+    answers = [lambda route: route.fulfill(status=503, headers={"Retry-After": "3"}, json=busy), Route.continue_]
+    page.route("**/v1/search", lambda route: answers.pop(0)(route))
+    page.goto(f"/?q={SENTENCE}")
+    expect(page.get_by_role("alert")).to_contain_text("Too many sentences are waiting.")
+    expect(page.get_by_role("alert")).to_contain_text("Trying again in 3 s")
+    expect(tiles(page)).to_have_count(len(SIZES), timeout=15_000)
+
+
+@pytest.mark.usefixtures("photographs")
 def test_a_refusal_is_told_in_a_sentence_and_can_be_tried_again(page):
     page.goto("/")
     page.get_by_label("What the photograph shows").fill("?!")
@@ -372,71 +357,11 @@ def test_a_refusal_is_told_in_a_sentence_and_can_be_tried_again(page):
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
-@pytest.mark.parametrize(
-    ("scores", "strong"),
-    [
-        ([5.0, 4.9, 4.8, 2.0, 1.9, 1.8], 3),
-        ([5.0, 4.5, 4.0, 3.5, 3.0], 5),
-        ([5.0, 1.0], 2),
-        ([2.0, 2.0, 2.0, 2.0], 4),
-        ([], 0),
-    ],
-)
-def test_strong_results_end_where_the_score_drops_sharply(page, scores, strong):
+def test_strong_results_end_where_the_score_drops_sharply(page):
     page.goto("/")
-    found = page.evaluate("async (all) => (await import('/page/answer.js')).countBeforeDrop(all)", scores)
-    assert found == strong
-
-
-def index(address: str, pictures: dict[str, bytes], *, collection: str) -> None:
-    files = [("files", picture) for picture in pictures.items()]
-    job = httpx2.post(f"{address}/v1/index?wait=60", files=files, data={"collection": collection}, timeout=90).json()
-    assert job["counts"]["indexed"] == len(pictures), job
-
-
-def search(address: str, *, collection: str = "default") -> list[dict[str, Any]]:
-    asked = {"text": SENTENCE, "explain": True, "limit": 60, "collection": collection}
-    found: list[dict[str, Any]] = httpx2.post(f"{address}/v1/search", json=asked).json()["results"]
-    return found
-
-
-def ask(page: Page, sentence: str) -> None:
-    page.get_by_label("What the photograph shows").fill(sentence)
-    with page.expect_response("**/v1/search"):
-        page.keyboard.press("Enter")
-    expect(page.locator("body")).to_have_attribute("aria-busy", "false")
-
-
-def drop(page: Page, pictures: dict[str, bytes]) -> None:
-    transfer = page.evaluate_handle(
-        """(pictures) => {
-          const transfer = new DataTransfer();
-          for (const [name, bytes] of pictures) transfer.items.add(new File([new Uint8Array(bytes)], name));
-          return transfer;
-        }""",
-        [[name, list(data)] for name, data in pictures.items()],
-    )
-    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
-
-
-def word(page: Page, text: str) -> Locator:
-    return page.get_by_role("group", name="Words of the sentence").get_by_role("button", name=text, exact=True).first
-
-
-def tiles(page: Page) -> Locator:
-    return page.locator(".tile:visible")
-
-
-def drawn_box(rectangle: Locator) -> Box:
-    """Where a rectangle of a drawing lies in the window, without the width of its line."""
-    drawn = rectangle.evaluate("({ x, y, width, height }) => [x, y, width, height].map((one) => one.baseVal.value)")
-    drawing = Box.of(rectangle.locator("xpath=ancestor::*[local-name()='svg']"))
-    return Box(drawing.x + drawn[0], drawing.y + drawn[1], drawn[2], drawn[3])
-
-
-def share(hit: dict[str, Any], number: int) -> float:
-    return float(hit["explanation"]["words"][number]["contribution"])
-
-
-def number_of(text: str) -> float:
-    return float(text.replace("\N{MINUS SIGN}", "-"))
+    count = "async (scores) => (await import('/page/answer.js')).countBeforeDrop(scores)"
+    assert page.evaluate(count, [5.0, 4.9, 4.8, 2.0, 1.9, 1.8]) == 3
+    assert page.evaluate(count, [5.0, 4.5, 4.0, 3.5, 3.0]) == 5
+    assert page.evaluate(count, [2.0, 2.0, 2.0, 2.0]) == 4
+    assert page.evaluate(count, [5.0, 1.0]) == 2
+    assert page.evaluate(count, []) == 0
