@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -23,6 +24,7 @@ class WorkerWatch:
         self._command = list(command)
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
+        self._starting = threading.Lock()  # none is started behind the back of the one who stops
         self._thread = threading.Thread(target=self._watch, name="worker watch", daemon=True)
 
     def __enter__(self) -> Self:
@@ -32,7 +34,8 @@ class WorkerWatch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping.set()
+        with self._starting:
+            self._stopping.set()
         child = self._child
         if child is not None and child.stdin is not None:
             child.stdin.close()
@@ -47,17 +50,23 @@ class WorkerWatch:
 
     def _watch(self) -> None:
         pause = FIRST_PAUSE_S
-        while not self._stopping.is_set():
-            with subprocess.Popen(self._command, stdin=subprocess.PIPE) as self._child:
-                try:
-                    self._child.wait(LONG_LIFE_S)
-                except subprocess.TimeoutExpired:
-                    pause = FIRST_PAUSE_S
-                    self._child.wait()
+        while (child := self._start()) is not None:
+            began = time.monotonic()
+            with child:
+                child.wait()
+            if time.monotonic() - began > LONG_LIFE_S:
+                pause = FIRST_PAUSE_S
             if not self._stopping.is_set():
-                logger.error("the worker ended with status %s: started again in %s s", self._child.returncode, pause)
+                logger.error("the worker ended with status %s: started again in %s s", child.returncode, pause)
                 self._stopping.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def _start(self) -> subprocess.Popen[bytes] | None:
+        with self._starting:
+            if self._stopping.is_set():
+                return None
+            self._child = subprocess.Popen(self._command, stdin=subprocess.PIPE)
+            return self._child
 
 
 def worker_command(*arguments: str) -> list[str]:
