@@ -52,7 +52,7 @@ def measure(options: argparse.Namespace, data: Path) -> dict[str, Any]:
         collection = collection_path(data, "default")
         index_paths(files, collection, encoder=encoder, pool=pool, prune=False, progress=lambda _: None)
     questions = [image.captions[0] for image in read_captions(options.captions)][: options.queries]
-    app = create_app(Settings(data=data, cached_queries=0), encoder)
+    app = create_app(Settings(data=data, cache_bytes=0), encoder)
     return run_while(app, lambda address: ask_all(address, questions, options.shortlist), host="127.0.0.1")
 
 

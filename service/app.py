@@ -17,6 +17,7 @@ from indexer.ledger.spool import UPLOADS, Spool
 from indexer.ledger.wake_up import WakeUp
 from model.encoder import Encoder
 from service import problems
+from service.body_limit import BodyLimit
 from service.cache import Cache, LocalCache, RedisCache, TwoLevelCache
 from service.health import Health
 from service.live_index import LiveIndex
@@ -48,10 +49,10 @@ def create_app(settings: Settings, encoder: Encoder, *, worker: Sequence[str] | 
         summary="Finds photographs by a sentence and shows which region answered which word",
         lifespan=lifespan,
         responses=problems.DOCUMENTED,
-        max_body_size=settings.max_body_bytes,
     )
-    app.add_middleware(RequestObserver, metrics=metrics)
+    app.add_middleware(BodyLimit, longest_form=settings.max_body_bytes)
     app.add_middleware(PagePolicy)
+    app.add_middleware(RequestObserver, metrics=metrics)  # the last is the outermost
     problems.install(app)
     for router in (search.router, index.router, jobs.router, images.router):
         app.include_router(router, prefix="/v1")
@@ -78,16 +79,20 @@ async def _assemble(
         stack.callback(wake_up.close)
     live = LiveIndex(settings.data, fingerprint=encoder.fingerprint)
     batcher = await stack.enter_async_context(
-        QueryBatcher(
-            encoder.encode_sentences, max_batch=settings.max_query_batch, max_waiting=settings.max_waiting_queries
-        )
+        QueryBatcher(encoder.encode_sentences, max_batch=settings.max_query_batch)
     )
     watch = stack.enter_context(WorkerWatch(worker)) if worker is not None else None
     return Parts(
         settings=settings,
         encoder=EncoderIdentity.of(encoder),
         searcher=Searcher(
-            batcher, live, cache=cache, metrics=metrics, model=_told_as(encoder), at_once=os.cpu_count() or 1
+            batcher,
+            live,
+            cache=cache,
+            metrics=metrics,
+            model=_told_as(encoder),
+            at_once=os.cpu_count() or 1,
+            max_queries=settings.max_queries,
         ),
         index=live,
         ledger=ledger,
@@ -114,7 +119,7 @@ class PagePolicy:
 
 
 def _cache(settings: Settings) -> Cache:
-    local = LocalCache(size=settings.cached_queries)
+    local = LocalCache(size=settings.cache_bytes)
     return TwoLevelCache(local, RedisCache(settings.redis_url)) if settings.redis_url else local
 
 

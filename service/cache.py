@@ -40,10 +40,10 @@ def cache_key(*parts: object) -> str:
 
 
 class LocalCache:
-    """The last used answers of this process."""
+    """The last used answers of this process, as many as fit into so many bytes."""
 
     def __init__(self, *, size: int) -> None:
-        self._size = size
+        self._room = size
         self._answers: OrderedDict[str, bytes] = OrderedDict()
 
     @property
@@ -57,10 +57,10 @@ class LocalCache:
         return value
 
     async def put(self, key: str, value: bytes) -> None:
+        self._room += len(self._answers.pop(key, b"")) - len(value)
         self._answers[key] = value
-        self._answers.move_to_end(key)
-        while len(self._answers) > self._size:
-            self._answers.popitem(last=False)
+        while self._room < 0:
+            self._room += len(self._answers.popitem(last=False)[1])
 
     async def close(self) -> None:
         self._answers.clear()

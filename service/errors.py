@@ -3,7 +3,9 @@
 ServiceError
 ├── Overloaded          too much waits already
 ├── NotFound            no such image, job or collection
-└── InvalidRequest      understood, but not to be done as asked
+├── InvalidRequest      understood, but not to be done as asked
+├── TooManyFiles        more than one request may bring
+└── BadSettings         what was set from outside cannot be
 """
 
 
@@ -20,4 +22,12 @@ class NotFound(ServiceError):
 
 
 class InvalidRequest(ServiceError):
+    pass
+
+
+class TooManyFiles(ServiceError):
+    pass
+
+
+class BadSettings(ServiceError):
     pass

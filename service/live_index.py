@@ -29,7 +29,7 @@ class LiveIndex:
         self._fingerprint = fingerprint
         self._opened: dict[str, Opened] = {}
         self._locks: dict[str, threading.Lock] = {}
-        self.faults: dict[str, str] = {}  # what keeps a collection from its latest commit
+        self._faults: dict[str, IndexFault] = {}
 
     def snapshot(self, name: str) -> Snapshot:
         """The latest commit of a collection. Raises IndexFault when there is none, or it is of other weights.
@@ -49,6 +49,14 @@ class LiveIndex:
     def names(self) -> list[str]:
         return list_collections(self._data)
 
+    def served(self) -> list[str]:
+        """The collections that can be searched, be it at an earlier commit."""
+        return [name for name in self.names() if name in self._opened]
+
+    def faults(self) -> list[str]:
+        """What keeps collections from their latest commit."""
+        return [f"{name}: {fault}" for name in self.names() if (fault := self._faults.get(name)) is not None]
+
     def _signature(self, name: str, path: Path) -> Signature:
         try:
             status = os.stat(path / MANIFEST)  # noqa: PTH116  on the way of every query
@@ -64,15 +72,14 @@ class LiveIndex:
             snapshot = open_snapshot(path, previous=before.snapshot if before else None)
             snapshot.check_model(self._fingerprint)
         except IndexFault as error:
-            self.faults[name] = str(error)
+            self._faults[name] = error
             if before is None:
                 raise
             logger.exception("%s stays at commit %d", name, before.snapshot.generation)
             opened = Opened(signature, before.snapshot)
         else:
-            self.faults.pop(name, None)
+            self._faults.pop(name, None)
             logger.info("%s: now at commit %d, %d images", name, snapshot.generation, snapshot.live_count)
             opened = Opened(signature, snapshot)
         self._opened[name] = opened
         return opened
-

@@ -1,7 +1,7 @@
 """Every error leaves as a problem document (RFC 9457), whoever raised it; the codes and statuses stand here alone."""
 
+import errno
 import logging
-import sqlite3
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from indexer.index.errors import (
     BadCollectionName,
@@ -18,17 +19,10 @@ from indexer.index.errors import (
     UnknownCollection,
     WriterBusy,
 )
-from indexer.ledger.errors import (
-    DiskFull,
-    IdempotencyKeyReused,
-    NoSuchPath,
-    OutsideRoots,
-    UnknownJob,
-    UploadTooLarge,
-)
+from indexer.ledger.errors import DiskFull, IdempotencyKeyReused, LedgerBusy, NoSuchPath, OutsideRoots, UnknownJob
 from model.errors import BadSentence, NoExplanation
-from service.errors import InvalidRequest, NotFound, Overloaded
-from service.request_ids import request_id_of
+from service.errors import InvalidRequest, NotFound, Overloaded, TooManyFiles
+from service.request_ids import HEADER, request_id_of
 from service.schemas import Problem
 
 logger = logging.getLogger(__name__)
@@ -50,11 +44,12 @@ PROBLEM_OF: Final[dict[type[Exception], tuple[HTTPStatus, str]]] = {
     NoCommit: (HTTPStatus.SERVICE_UNAVAILABLE, "index_not_ready"),
     ModelMismatch: (HTTPStatus.CONFLICT, "model_mismatch"),
     IdempotencyKeyReused: (HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
-    UploadTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large"),
+    TooManyFiles: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_many_files"),
+    ClientDisconnect: (HTTPStatus.BAD_REQUEST, "invalid_request"),  # which nobody reads
     DiskFull: (HTTPStatus.INSUFFICIENT_STORAGE, "disk_full"),
     Overloaded: (HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
     WriterBusy: (HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
-    sqlite3.OperationalError: (HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
+    LedgerBusy: (HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
     IndexFault: (HTTPStatus.SERVICE_UNAVAILABLE, "index_not_ready"),
 }
 CODE_OF_STATUS: Final = {
@@ -79,6 +74,7 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OSError, _of_the_system)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -125,6 +121,16 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     return response
 
 
+async def _of_the_system(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        detail = "there is no room to write: what was acknowledged is safe, searches go on"
+        return problem(request, HTTPStatus.INSUFFICIENT_STORAGE, "disk_full", detail)
+    raise error
+
+
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("request %s failed", request_id_of(request), exc_info=error)
-    return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "an error that was not foreseen: see the log")
+    detail = "an error that was not foreseen: see the log"
+    response = problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail)
+    response.headers[HEADER] = request_id_of(request)  # it leaves outside of the middleware that adds it to the others
+    return response

@@ -9,7 +9,6 @@ from typing import Self
 
 from model.embeddings import SentenceEmbedding
 from model.errors import BadSentence
-from service.errors import Overloaded
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +24,9 @@ class Waiting:
 class QueryBatcher:
     """One loop, one batch at a time: while a batch is encoded the next one gathers."""
 
-    def __init__(self, encode: EncodeSentences, *, max_batch: int, max_waiting: int) -> None:
+    def __init__(self, encode: EncodeSentences, *, max_batch: int) -> None:
         self._encode = encode
         self._max_batch = max_batch
-        self._max_waiting = max_waiting
         self._waiting: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
@@ -45,9 +43,7 @@ class QueryBatcher:
             query.answer.cancel()
 
     async def encode(self, sentence: str) -> SentenceEmbedding:
-        """Raises BadSentence for this sentence alone, and Overloaded at once when too many wait already."""
-        if len(self._waiting) >= self._max_waiting:
-            raise Overloaded(f"{len(self._waiting)} queries are waiting already: try again in a moment")
+        """Raises BadSentence for this sentence alone."""
         query = Waiting(sentence, asyncio.get_running_loop().create_future())
         self._waiting.append(query)
         self._arrived.set()
@@ -59,16 +55,23 @@ class QueryBatcher:
             batch = self._take()
             if not self._waiting:
                 self._arrived.clear()
-            if not batch:
-                continue
+            if batch:
+                await self._answer(batch)
+
+    async def _answer(self, batch: Sequence[Waiting]) -> None:
+        try:
             answers = await asyncio.to_thread(self._encode_each, [query.sentence for query in batch])
-            for query, answer in zip(batch, answers, strict=True):
-                if query.answer.done():  # whoever asked has left
-                    continue
-                if isinstance(answer, Exception):
-                    query.answer.set_exception(answer)
-                else:
-                    query.answer.set_result(answer)
+        except asyncio.CancelledError:  # the service ends
+            for query in batch:
+                query.answer.cancel()
+            raise
+        for query, answer in zip(batch, answers, strict=True):
+            if query.answer.done():  # whoever asked has left
+                continue
+            if isinstance(answer, Exception):
+                query.answer.set_exception(answer)
+            else:
+                query.answer.set_result(answer)
 
     def _take(self) -> list[Waiting]:
         batch: list[Waiting] = []
@@ -80,11 +83,14 @@ class QueryBatcher:
 
     def _encode_each(self, sentences: list[str]) -> list[SentenceEmbedding | Exception]:
         try:
-            return list(self._encode(sentences))
+            answers = self._encode(sentences)
+            assert len(answers) == len(sentences)
+            return list(answers)
         except Exception as error:  # one bad batch must not end the service
             if len(sentences) == 1:
                 if not isinstance(error, BadSentence):
                     logger.exception("a sentence could not be encoded")
                 return [error]
-        # Somebody's sentence spoiled the batch: alone, each meets its own fate.
-        return [answer for sentence in sentences for answer in self._encode_each([sentence])]
+        # Somebody's sentence spoiled the batch: halved again and again it ends up alone.
+        middle = len(sentences) // 2
+        return [*self._encode_each(sentences[:middle]), *self._encode_each(sentences[middle:])]

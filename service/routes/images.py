@@ -1,9 +1,11 @@
 """One image: what is known of it, its thumbnail, its end."""
 
 import asyncio
+import re
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Header, Response
 
 from indexer.index.deletion import delete_images
 from indexer.index.layout import collection_path
@@ -20,7 +22,38 @@ FOREVER = "public, max-age=31536000, immutable"  # an id is made of the image's 
 
 @router.get("", summary="What is known of an image")
 async def describe(image_id: str, parts: InParts, collection: str = "default") -> ImageResponse:
-    snapshot, row = await asyncio.to_thread(_find, parts, collection, image_id)
+    return await asyncio.to_thread(_describe, parts, collection, image_id)
+
+
+@router.get(
+    "/thumbnail",
+    summary="The image, small",
+    response_class=Response,
+    responses={200: {"content": {"image/webp": {}}}, 304: {"description": "the thumbnail at hand is the right one"}},
+)
+async def thumbnail(
+    image_id: str,
+    parts: InParts,
+    collection: str = "default",
+    if_none_match: Annotated[str, Header()] = "",
+) -> Response:
+    data = await asyncio.to_thread(_thumbnail, parts, collection, image_id)
+    etag = f'"{image_id}"'
+    headers = {"ETag": etag, "Cache-Control": FOREVER}
+    if etag in re.split(r"[\s,]+|W/", if_none_match):
+        return Response(status_code=304, headers=headers)
+    return Response(data, headers=headers, media_type="image/webp")
+
+
+@router.delete("", summary="Delete an image: the very next search does without it", status_code=204)
+async def delete(image_id: str, parts: InParts, collection: str = "default") -> None:
+    result = await asyncio.to_thread(delete_images, collection_path(parts.data, collection), [image_id])
+    if not result.deleted:
+        raise _not_found(image_id, collection)
+
+
+def _describe(parts: Parts, collection: str, image_id: str) -> ImageResponse:
+    snapshot, row = _find(parts, collection, image_id)
     record = snapshot.record(row)
     return ImageResponse(
         id=record.id,
@@ -36,18 +69,9 @@ async def describe(image_id: str, parts: InParts, collection: str = "default") -
     )
 
 
-@router.get("/thumbnail", summary="The image, small", response_class=Response)
-async def thumbnail(image_id: str, parts: InParts, collection: str = "default") -> Response:
-    snapshot, row = await asyncio.to_thread(_find, parts, collection, image_id)
-    headers = {"ETag": f'"{image_id}"', "Cache-Control": FOREVER}
-    return Response(snapshot.thumbnail(row), headers=headers, media_type="image/webp")
-
-
-@router.delete("", summary="Delete an image: the very next search does without it", status_code=204)
-async def delete(image_id: str, parts: InParts, collection: str = "default") -> None:
-    result = await asyncio.to_thread(delete_images, collection_path(parts.data, collection), [image_id])
-    if not result.deleted:
-        raise _not_found(image_id, collection)
+def _thumbnail(parts: Parts, collection: str, image_id: str) -> bytes:
+    snapshot, row = _find(parts, collection, image_id)
+    return snapshot.thumbnail(row)
 
 
 def _find(parts: Parts, collection: str, image_id: str) -> tuple[Snapshot, int]:

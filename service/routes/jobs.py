@@ -16,6 +16,7 @@ router = APIRouter(tags=["jobs"])
 aliases = APIRouter(prefix="/index", tags=["jobs"])
 
 POLL_S = 0.1
+LARGEST_INTEGER = 2**63 - 1  # that SQLite knows
 
 
 @router.get("/jobs/{job}", summary="State, counts and first errors of a job")
@@ -35,7 +36,7 @@ async def items(
     job: str,
     parts: InParts,
     state: ItemState | None = None,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST_INTEGER)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> JobItemsResponse:
     found = await asyncio.to_thread(parts.ledger.items, job, state=state, after=after, limit=limit)

@@ -1,0 +1,80 @@
+"""POST /search: what is found, in which order, and why."""
+
+import pytest
+
+from indexer.index.layout import collection_path
+from indexer.index.snapshot import open_snapshot
+from model.scoring import score
+
+SENTENCE = "a brown dog is running on the grass ."
+
+
+def ask(client, text=SENTENCE, **query):
+    response = client.post("/v1/search", json={"text": text, **query})
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def test_the_answer_is_that_of_brute_force_over_all_images(client, settings, tiny_encoder):
+    snapshot = open_snapshot(collection_path(settings.data, "default"))
+    (sentence,) = tiny_encoder.encode_sentences([SENTENCE])
+    candidates = {"regions": snapshot.gather("regions", snapshot.live_rows)}
+    scores = score(snapshot.score_spec, candidates, sentence).tolist()
+    expected = sorted(zip(scores, snapshot.ids(snapshot.live_rows), strict=True), key=lambda hit: (-hit[0], hit[1]))
+    answer = ask(client, limit=5)
+    assert [(hit["score"], hit["id"]) for hit in answer["results"]] == expected[:5]
+    assert [hit["rank"] for hit in answer["results"]] == [1, 2, 3, 4, 5]
+    assert answer["total_shortlisted"] == len(expected)
+
+
+@pytest.mark.parametrize("text", [SENTENCE, "dog", "two children play", "A t-shirt, a man's ball!", "  red   ball  "])
+def test_the_shares_of_the_words_sum_to_the_score(client, text):
+    for hit in ask(client, text, explain=True)["results"]:
+        explanation = hit["explanation"]
+        assert sum(word["contribution"] for word in explanation["words"]) == pytest.approx(hit["score"], abs=1e-3)
+        for word in explanation["words"]:
+            assert text[word["start"] : word["end"]] == word["text"]
+            x0, y0, x1, y1 = explanation["regions"][str(word["region"])]["box"]
+            assert 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("dog", ["dog"]), ("a red ball", ["a", "red", "ball"]), ("dog .", ["dog"])]
+)
+def test_every_word_is_answered_with_or_without_a_final_stop(client, text, words):
+    (hit,) = ask(client, text, explain=True, limit=1)["results"]
+    assert [word["text"] for word in hit["explanation"]["words"]] == words
+
+
+def test_an_answer_says_all_that_is_needed_to_show_it(client):
+    answer = ask(client, limit=1)
+    (hit,) = answer["results"]
+    assert (hit["width"], hit["height"], hit["metadata"]) == (96, 72, {"taken": "long ago"})
+    assert hit["explanation"] is None and hit["name"].endswith(".jpg")
+    assert client.get(hit["thumbnail"]).headers["content-type"] == "image/webp"
+    assert answer["index_version"] == "default@1" and answer["model"].startswith("tiny-0@sha256:")
+    assert answer["degraded"] == [] and answer["took_ms"]["total"] > 0 and answer["request_id"]
+
+
+def test_the_short_path_answers_the_same(client):
+    query = {"text": SENTENCE, "limit": 3}
+    short, long = client.post("/search", json=query).json(), client.post("/v1/search", json=query).json()
+    assert short["results"] == long["results"]
+
+
+def test_a_repeated_question_is_answered_from_the_cache_under_its_own_request(client):
+    first, second = ask(client, explain=True), ask(client, explain=True)
+    assert second["results"] == first["results"] and second["request_id"] != first["request_id"]
+    assert first["took_ms"]["encode"] > 0 and second["took_ms"]["encode"] == 0
+    assert ask(client, explain=True, limit=3)["took_ms"]["encode"] > 0
+
+
+def test_a_shortlist_limits_how_many_are_scored(client):
+    answer = ask(client, shortlist=4, limit=10)
+    assert answer["total_shortlisted"] == 4 and len(answer["results"]) == 4
+
+
+def test_an_empty_collection_finds_nothing(client, settings):
+    for hit in ask(client, limit=100)["results"]:
+        assert client.delete(f"/v1/images/{hit['id']}").status_code == 204
+    assert ask(client)["results"] == []
