@@ -1,12 +1,13 @@
 """Find photographs by a sentence, and see which region answered which word."""
 
 import json
+import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from hashlib import sha256
-from io import BytesIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from fastapi import FastAPI
 from PIL import Image, ImageOps
 
 from indexer.decode import decode, read_photograph
-from indexer.errors import IndexerError
+from indexer.errors import DecodeError, IndexerError
 from indexer.index.errors import IndexFault
 from indexer.index.layout import collection_path
 from indexer.index.snapshot import open_snapshot
@@ -36,11 +37,12 @@ from model.evaluation.protocol import evaluate_encoder
 from model.scoring import align
 from service.app import create_app
 from service.demo import DemoFailed, ask, demo_photographs
+from service.errors import BadSettings, InvalidRequest, ServiceError
 from service.hits import find_hits
 from service.logs import configure_logs
 from service.server import run, run_while
-from service.settings import Settings
-from service.terminal import messages, print_hits, print_report, progress_bar, with_progress
+from service.settings import Settings, read_settings
+from service.terminal import messages, print_hits, print_report, progress_bar, say, with_progress
 from service.worker_watch import worker_command
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -70,7 +72,7 @@ def index(
     told = [f"{count} {fate}" for fate, count in sorted(summary.counts.items())]
     if prune:
         told.append(f"{summary.pruned} pruned")
-    messages.print(f"{collection}: {', '.join(told) or 'no photographs found'}")
+    say(f"{collection}: {', '.join(told) or 'no photographs found'}")
     for failure in summary.failures:
         print(f"  {failure.photograph.source}: {failure.code}: {failure.detail}", file=sys.stderr)
     if summary.failures and len(summary.failures) == summary.counts.total():
@@ -147,7 +149,7 @@ def verify(collection: Collection = "default", data: Data = None) -> None:
     for fault in found.faults:
         print(f"{fault.file}: {fault.what}")
     for leftover in found.leftovers:
-        messages.print(f"{leftover}: left over, removed when something is indexed next", highlight=False)
+        say(f"{leftover}: left over, removed when something is indexed next")
     if found.faults:
         raise typer.Exit(1)
     print(f"{collection}: no fault found")
@@ -185,9 +187,14 @@ def draw(
     device: Device = None,
 ) -> None:
     """Draw the region that answered each word of a sentence."""
+    if output.suffix.lower() not in Image.registered_extensions():
+        raise InvalidRequest(f"{output}: pictures of this kind are not written: end its name with .png or .jpg")
     encoder = load(read_settings(model=model, device=device))
-    data = read_photograph(image)
-    decoded = decode(data, side=encoder.picture_side)
+    try:
+        data = read_photograph(image)
+        decoded = decode(data, side=encoder.picture_side)
+    except DecodeError as error:
+        raise DecodeError(error.code, f"{image}: {error}") from error
     (embedding,) = encoder.encode_images([picture_of(decoded)])
     (query,) = encoder.encode_sentences([sentence])
     answers = align(encoder.score_spec, embedding.channels, query)
@@ -196,7 +203,7 @@ def draw(
     with Image.open(BytesIO(data)) as photograph:
         drawn = draw_words(ImageOps.exif_transpose(photograph), words, score=sum(a.contribution for a in answers))
     drawn.save(output)
-    messages.print(f"{output}: score {sum(a.contribution for a in answers):.3f}")
+    say(f"{output}: score {sum(a.contribution for a in answers):.3f}")
 
 
 @app.command()
@@ -224,25 +231,23 @@ def demo(
 
 def main() -> None:
     """Errors that have a message for the user end with it and status 1; others are bugs and show where."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file need not be text
     try:
         app()
-    except (ModelError, IndexFault, IndexerError, LedgerError, DemoFailed) as error:
+    except (ModelError, IndexFault, IndexerError, LedgerError, ServiceError, DemoFailed, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
 
 
-def read_settings(**given: object) -> Settings:
-    """What was given on the command line, and for the rest the environment."""
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+def load(settings: Settings) -> Encoder:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    return settings
-
-
-def load(settings: Settings) -> Encoder:
     device = settings.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device != "cpu" and not torch.cuda.is_available():
+        raise BadSettings(f"device {device}: there is no CUDA on this machine; say auto or cpu")
     return load_encoder(settings.model, device=device)
 
 
@@ -277,7 +282,9 @@ def stop_on_signal(*, watched: bool) -> threading.Event:
 
 
 def _set_at_end_of_input(stopping: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    # Not through sys.stdin: a thread that waits in it aborts the interpreter at its end.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     stopping.set()
 
 

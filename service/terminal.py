@@ -38,15 +38,25 @@ def with_progress(items: Iterable[Item], *, total: int, what: str) -> Iterator[I
             bar.advance(task)
 
 
+def say(message: str) -> None:
+    """To the terminal, and out of the way of what is printed for programs."""
+    messages.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_hits(hits: Sequence[SearchHit], sources: Sequence[str]) -> None:
     for hit, source in zip(hits, sources, strict=True):
         output.print(f"{hit.rank:3}. {hit.score:7.3f}  {source}", markup=False, highlight=False, soft_wrap=True)
         for word in hit.explanation.words if hit.explanation else ():
             assert hit.explanation is not None
             box = ", ".join(f"{side:.2f}" for side in hit.explanation.regions[str(word.region)].box)
-            output.print(f"       {word.text:<14} {word.contribution:+.3f}  box [{box}]", markup=False, highlight=False)
+            output.print(
+                f"       {word.text:<14} {word.contribution:+.3f}  box [{box}]",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
     if not hits:
-        messages.print("nothing found: the collection is empty")
+        say("nothing found: the collection is empty")
 
 
 def print_report(report: Report) -> None:
