@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from indexer.commit import commit_segment
+from indexer.index import shortlist as shortlist_file
 from indexer.index.deletion import delete_images
 from indexer.index.manifest import EncoderIdentity
 from indexer.index.region_index import FLAT_BELOW
@@ -20,6 +21,7 @@ from model.scoring import MaxSim, ScoreSpec, Term
 from tests.indexer.index.tiny import commit_images, image_id, live_numbers, record_of, sentence_of
 
 WIDTH, REGIONS = 32, 12
+NO_BOXES = torch.zeros(0, 4)
 LARGE = FLAT_BELOW // REGIONS + 100  # images that make a trained index
 CONCEPTS = EncoderIdentity("3" * 64, "concepts", ScoreSpec((Term("regions", MaxSim()),)), {"regions": WIDTH})
 
@@ -49,13 +51,17 @@ class World:
 
 def write_world(collection: Path, world: World, *, segments: list[range]) -> Snapshot:
     for numbers in segments:
-        with SegmentWriter(collection, channel_widths={"regions": WIDTH}, shortlist_channel="regions") as writer:
-            for number in numbers:
-                writer.add(record_of(number), world.image(number), b"")
-            entry = writer.finish()
-            assert entry is not None
-            commit_segment(collection, entry, encoder=CONCEPTS)
+        write_segment(collection, {number: world.image(number) for number in numbers})
     return open_snapshot(collection)
+
+
+def write_segment(collection: Path, images: dict[int, ImageEmbedding]) -> None:
+    with SegmentWriter(collection, channel_widths={"regions": WIDTH}, shortlist_channel="regions") as writer:
+        for number, image in images.items():
+            writer.add(record_of(number), image, b"")
+        entry = writer.finish()
+        assert entry is not None
+        commit_segment(collection, entry, encoder=CONCEPTS)
 
 
 @pytest.mark.parametrize(
@@ -116,3 +122,15 @@ def test_the_best_come_first(tmp_path: Path) -> None:
     exact = [(snapshot.channels(row)["regions"] @ sentence.channels["regions"].T).amax(0).sum() for row in rows[:5]]
     assert exact == sorted(exact, reverse=True)
     assert len(live_numbers(snapshot)) == 30
+
+
+def test_what_no_word_found_is_no_better_for_lying_in_a_good_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shortlist_file, "FEWEST", 2)
+    monkeypatch.setattr(shortlist_file, "REGIONS", 0)  # so that each of two words finds two of three images a segment
+    for first, cosines in ((0, [(0.3, 0.5), (0.2, 0.1), (0.0, 0.0)]), (3, [(0.95, 0.0), (0.94, 0.0), (0.0, -0.1)])):
+        vectors = [F.pad(torch.tensor([pair]), (0, WIDTH - 2)) for pair in cosines]
+        write_segment(tmp_path, {first + n: ImageEmbedding({"regions": v}, NO_BOXES) for n, v in enumerate(vectors)})
+    sentence = SentenceEmbedding("", {"regions": torch.eye(2, WIDTH)}, (), torch.arange(2))
+    assert shortlist(open_snapshot(tmp_path), sentence, size=3).rows.tolist() == [3, 4, 0]
