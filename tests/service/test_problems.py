@@ -3,6 +3,8 @@
 import errno
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 from starlette.testclient import TestClient
@@ -10,6 +12,7 @@ from starlette.testclient import TestClient
 from indexer.index.layout import collection_path
 from indexer.index.records import content_id
 from model.checkpoint import load_encoder
+from model.embeddings import SentenceEmbedding
 from service.app import create_app
 from service.problems import PROBLEM_OF
 from tests.photographs import jpeg
@@ -173,6 +176,24 @@ def test_a_full_disk(client, settings, monkeypatch):
         assert search(client).status_code == 200
     assert client.post("/index", files={"files": ("a.jpg", jpeg(50))}).status_code == 202
     assert client.delete(f"/v1/images/{content_id(jpeg(3))}").status_code == 204
+
+
+def test_more_queries_than_can_be_answered(settings, tiny_encoder, monkeypatch):
+    begun, may_go_on, encode = Event(), Event(), tiny_encoder.encode_sentences
+
+    def encode_late(sentences: list[str]) -> list[SentenceEmbedding]:
+        begun.set()
+        assert may_go_on.wait(30)
+        return encode(sentences)
+
+    monkeypatch.setattr(tiny_encoder, "encode_sentences", encode_late)
+    app = create_app(settings.model_copy(update={"max_queries": 1}), tiny_encoder)
+    with TestClient(app) as client, ThreadPoolExecutor(1) as threads:
+        admitted = threads.submit(search, client)
+        begun.wait(30)
+        assert_problem(search(client), 503, "overloaded")
+        may_go_on.set()
+        assert admitted.result().status_code == 200 and search(client).status_code == 200
 
 
 def test_what_was_not_foreseen_is_logged_with_its_request_and_told_to_nobody(client, monkeypatch, caplog):

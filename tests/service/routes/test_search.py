@@ -1,10 +1,16 @@
 """POST /search: what is found, in which order, and why."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import pytest
 
 from indexer.index.layout import collection_path
+from indexer.index.records import content_id
 from indexer.index.snapshot import open_snapshot
 from model.scoring import score
+from tests.indexer.working import working
+from tests.photographs import jpeg
 
 SENTENCE = "a brown dog is running on the grass ."
 
@@ -78,3 +84,27 @@ def test_an_empty_collection_finds_nothing(client, settings):
     for hit in ask(client, limit=100)["results"]:
         assert client.delete(f"/v1/images/{hit['id']}").status_code == 204
     assert ask(client)["results"] == []
+
+
+def test_every_answer_while_images_come_and_go_is_that_of_one_commit(client, settings, tiny_encoder, pool):
+    done, answers = Event(), []
+    with working(settings.data, tiny_encoder, pool), ThreadPoolExecutor(2) as threads:
+        asking = [threads.submit(ask_until, done, client, answers, word) for word in ("dog", "ball")]
+        for number in range(100, 110):
+            client.post("/index?wait=60", files={"files": (f"{number}.jpg", jpeg(number))})
+            client.delete(f"/images/{content_id(jpeg(number - 100))}")
+        done.set()
+        for asker in asking:
+            asker.result()
+    ids_of_version: dict[str, set[frozenset[str]]] = {}
+    for version, ids in answers:
+        ids_of_version.setdefault(version, set()).add(ids)
+    assert len(ids_of_version) > 5 and all(len(different) == 1 for different in ids_of_version.values())
+
+
+def ask_until(done: Event, client, answers: list, word: str) -> None:
+    number = 0
+    while not done.is_set():
+        number += 1
+        answer = ask(client, f"{word} {number}", limit=100)
+        answers.append((answer["index_version"], frozenset(hit["id"] for hit in answer["results"])))
