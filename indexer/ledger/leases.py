@@ -1,7 +1,8 @@
 """Items are lent to workers for a time; what a silent worker held is lent anew, and what kills its workers is put away.
 
-An item over which a worker fell silent is a suspect: it is lent alone, to a worker that holds nothing else, so that
-next time it takes no other item with it.
+An item over which a worker fell silent is a suspect. Suspects are lent to a worker that holds nothing else: a few
+together at first, for most are innocent and the rest of a batch should not wait for long; then one by one, so that the
+last time an item takes no other with it.
 """
 
 import json
@@ -16,6 +17,7 @@ from indexer.ledger.cancellation import cancel_queued
 from indexer.ledger.items import ItemState, storable
 
 MAX_LOST_LEASES = 3
+SUSPECTS_AT_ONCE = {1: 16, 2: 1}  # by the number of leases they have lost
 WORKER_CRASHED = "worker_crashed"
 
 _WAITING = "finished_at IS NULL AND queued > 0"
@@ -24,7 +26,8 @@ _QUEUED = """
     WHERE items.job = ? AND items.state = 'queued' AND items.lost_leases {lost}
 """
 _FRESH = _QUEUED.format(index="items_by_state", lost="= 0")
-_SUSPECTS = _QUEUED.format(index="suspects", lost="> 0")
+_SUSPECTS = _QUEUED.format(index="suspects", lost="> 0 AND items.lost_leases = ?")
+_MOST_LOST = "SELECT max(lost_leases) FROM items WHERE job = ? AND state = 'queued' AND lost_leases > 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +142,10 @@ def _choose(db: sqlite3.Connection, worker: str, *, limit: int) -> list[sqlite3.
     turn = db.execute(f"SELECT job, collection FROM jobs WHERE {_WAITING} ORDER BY turn, job").fetchone()
     if turn is None or most_lost:
         return []
-    suspects = db.execute(f"{_SUSPECTS} ORDER BY item LIMIT 1", (turn["job"],)).fetchall()
-    if suspects:
-        return [] if held else suspects
+    (lost,) = db.execute(_MOST_LOST, (turn["job"],)).fetchone()
+    if lost:
+        together = 0 if held else min(limit, SUSPECTS_AT_ONCE[lost])
+        return db.execute(f"{_SUSPECTS} ORDER BY item LIMIT ?", (turn["job"], lost, together)).fetchall()
     chosen: list[sqlite3.Row] = []
     for (job,) in db.execute(
         f"SELECT job FROM jobs WHERE {_WAITING} AND collection = ? ORDER BY turn, job", (turn["collection"],)

@@ -122,15 +122,21 @@ def test_what_is_released_counts_as_never_lent(ledger: Ledger) -> None:
     assert {item.tries for item in leased} == {1}
 
 
-def test_suspects_are_lent_one_by_one_before_the_others(ledger: Ledger, pass_time: PassTime) -> None:
-    ledger.submit("holidays", photographs(4))
-    ledger.lease("ann", limit=2, seconds=60)
+def test_suspects_are_lent_before_the_others_a_few_together_and_then_one_by_one(
+    ledger: Ledger, pass_time: PassTime
+) -> None:
+    ledger.submit("holidays", photographs(40))
+    ledger.lease("ann", limit=32, seconds=60)
+    pass_time(61)
+    ledger.lease("bob", limit=32, seconds=60)
     pass_time(61)
     batches = []
-    for _ in range(3):
-        batches.append(ledger.lease("bob", limit=4, seconds=60))
-        ledger.finish("bob", indexed(batches[-1]))
-    assert [names(batch) for batch in batches] == [["0.jpg"], ["1.jpg"], ["2.jpg", "3.jpg"]]
+    while ledger.unfinished():
+        batches.append(ledger.lease("cat", limit=32, seconds=60))
+        ledger.finish("cat", indexed(batches[-1]))
+    assert [len(batch) for batch in batches] == [1] * 16 + [16, 8]
+    assert names(batches[0]) == ["0.jpg"]
+    assert names(batches[16])[0] == "16.jpg"
 
 
 def test_who_holds_a_suspect_is_lent_nothing_else(ledger: Ledger, pass_time: PassTime) -> None:

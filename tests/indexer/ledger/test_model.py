@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from indexer.ledger.items import ItemState, NewItem
-from indexer.ledger.leases import MAX_LOST_LEASES, Leased, Outcome
+from indexer.ledger.leases import MAX_LOST_LEASES, SUSPECTS_AT_ONCE, Leased, Outcome
 from indexer.ledger.ledger import Ledger
 
 WORKERS = st.sampled_from(["ann", "bob"])
@@ -72,7 +72,8 @@ class LedgerMachine(RuleBasedStateMachine):
         assert len({one.collection for one in leased}) <= 1
         assert not any(item.lost for item in held) or not chosen
         if any(item.lost for item in chosen):
-            assert len(chosen) == 1 and not held
+            assert len({item.lost for item in chosen}) == 1 and not held
+            assert len(chosen) <= SUSPECTS_AT_ONCE[chosen[0].lost]
         queued = [item for item in self.items.values() if item.state is QUEUED]
         if queued and not held:
             assert chosen
