@@ -59,6 +59,7 @@ def save_checkpoint(
         for key, value in weights_once(module).items()
     }
     save_file(weights, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)  # the library lets nobody but the owner read it
 
 
 def read_config(folder: Path) -> dict[str, Any]:
