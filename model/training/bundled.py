@@ -38,7 +38,7 @@ TERAN: Final = TeranConfig(
 )
 VOCABULARY_SIZE: Final = 6000
 STORED_VIEWS: Final = 6  # of each training picture, for the first stage
-SIDES: Final = AlignConfig(epochs=30, lr=5e-4)
+SIDES: Final = AlignConfig(epochs=20, lr=5e-4)
 WHOLE: Final = AlignConfig(epochs=12, lr=2e-4, convnet_lr=1e-4, seed=1)
 
 
