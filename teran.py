@@ -35,6 +35,7 @@ from model.errors import ModelError
 from model.evaluation.captions import read_captions
 from model.evaluation.protocol import evaluate_encoder
 from model.scoring import align
+from model.teran.published import import_published
 from service.app import create_app
 from service.demo import DemoFailed, ask, demo_photographs
 from service.errors import BadSettings, InvalidRequest, ServiceError
@@ -204,6 +205,19 @@ def draw(
         drawn = draw_words(ImageOps.exif_transpose(photograph), words, score=sum(a.contribution for a in answers))
     drawn.save(output)
     say(f"{output}: score {sum(a.contribution for a in answers):.3f}")
+
+
+@app.command("import")
+def import_checkpoint(
+    checkpoint: Annotated[Path, typer.Argument(help="a published TERAN checkpoint (.pth.tar)")],
+    folder: Annotated[Path, typer.Argument(help="where to write the checkpoint of our own format")],
+    bert: Annotated[
+        str | None, typer.Option(help="folder or hub name of the BERT it was trained with [what it says itself]")
+    ] = None,
+) -> None:
+    """Convert a published TERAN checkpoint; nothing that is pickled in it is run."""
+    import_published(checkpoint, folder, bert=bert)
+    say(f"{folder}: imported; name it with --model or TERAN_MODEL")
 
 
 @app.command()

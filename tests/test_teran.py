@@ -19,9 +19,11 @@ from indexer.index.layout import collection_path
 from indexer.index.snapshot import open_snapshot
 from indexer.index.verify import verify_collection
 from indexer.pictures import picture_of
+from model.checkpoint import load_encoder
 from model.encoder import Encoder
 from model.scoring import align, score_matrix
 from tests.photographs import jpeg, truncated_jpeg, write_photographs
+from tests.published import published_weights, save_published, write_bert
 
 ROOT = Path(__file__).parents[1]
 SENTENCE = "a brown dog is running on the grass ."
@@ -229,3 +231,12 @@ def post(url: str, body: dict) -> dict:
     request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urlopen(request, timeout=150) as response:
         return json.load(response)
+
+
+def test_a_published_checkpoint_is_imported(teran_run, tmp_path):
+    published = save_published(tmp_path / "best.pth.tar", published_weights())
+    status, _, errors = teran_run("import", published, tmp_path / "ours", "--bert", write_bert(tmp_path / "bert"))
+    assert status == 0 and "imported" in errors
+    assert load_encoder(str(tmp_path / "ours")).encode_sentences(["a dog"])
+    status, _, errors = teran_run("import", tmp_path / "none.pth.tar", tmp_path / "theirs")
+    assert status == 1 and errors.startswith("error: ") and "none.pth.tar does not exist" in errors

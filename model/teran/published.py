@@ -91,6 +91,8 @@ def published_config(config: Mapping[str, Any], *, bert: BertSizes, stopwords: t
         image, text, model = config["image-model"], config["text-model"], config["model"]
         if text.get("layers", 0):
             raise BadCheckpoint("text-model.layers is not 0: no published configuration has a text transformer")
+        if model.get("exclude-stopwords") and not stopwords:
+            raise BadCheckpoint("it leaves stop words out of the score, and a checkpoint does not say which: name them")
         return TeranConfig(
             feature_width=image["feat-dim"],
             embedding_width=model["embed-size"],
