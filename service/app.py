@@ -31,7 +31,11 @@ from service.settings import Settings
 from service.worker_watch import WorkerWatch
 
 PAGE: Final = Path(__file__).parent / "page"
-PAGE_POLICY: Final = b"default-src 'self'; img-src 'self' blob: data:; object-src 'none'; frame-ancestors 'none'"
+PAGE_POLICY: Final = (
+    b"default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    b"frame-ancestors 'none'"
+)
+ASK_AGAIN: Final = b"no-cache"  # a browser keeps the page, and asks each time whether it still holds
 
 
 def create_app(settings: Settings, encoder: Encoder, *, worker: Sequence[str] | None = None) -> FastAPI:
@@ -104,15 +108,18 @@ async def _assemble(
 
 
 class PagePolicy:
-    """ASGI middleware: the page may load nothing from elsewhere."""
+    """ASGI middleware: the page may load nothing from elsewhere, and is never an old one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start" and not scope["path"].startswith(("/docs", "/redoc")):
-                message["headers"] = [*message["headers"], (b"content-security-policy", PAGE_POLICY)]
+            if message["type"] == "http.response.start":
+                if not scope["path"].startswith(("/docs", "/redoc")):
+                    message["headers"] = [*message["headers"], (b"content-security-policy", PAGE_POLICY)]
+                if scope["path"] == "/" or scope["path"].startswith("/page/"):
+                    message["headers"] = [*message["headers"], (b"cache-control", ASK_AGAIN)]
             await send(message)
 
         await self._app(scope, receive, send_with_policy)

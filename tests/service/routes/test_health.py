@@ -107,6 +107,14 @@ def test_pages_may_load_nothing_from_elsewhere(client, path):
     assert response.headers["content-security-policy"].startswith("default-src 'self'")
 
 
+def test_a_browser_asks_each_time_whether_its_copy_of_the_page_still_holds(client):
+    for path in ("/", "/page/index.html"):
+        response = client.get(path)
+        assert response.headers["cache-control"] == "no-cache"
+    again = client.get(path, headers={"If-None-Match": response.headers["etag"]})
+    assert again.status_code == 304 and again.headers["cache-control"] == "no-cache"
+
+
 def test_the_number_of_unfinished_items_is_told(empty):
     empty.post("/index", files={"files": ("a.jpg", b"x")})
     assert "teran_unfinished_items 1.0" in empty.get("/metrics").text.splitlines()
