@@ -37,9 +37,8 @@ TERAN: Final = TeranConfig(
     feature_width=384, embedding_width=256, image_layers=2, joint_layers=1, heads=4, feedforward=1024, bert=BERT
 )
 VOCABULARY_SIZE: Final = 6000
-STORED_VIEWS: Final = 6  # of each training picture, for the first stage
-SIDES: Final = AlignConfig(epochs=20, lr=5e-4)
-WHOLE: Final = AlignConfig(epochs=12, lr=2e-4, convnet_lr=1e-4, seed=1)
+STORED_VIEWS: Final = 6  # of each training picture
+ALIGNMENT: Final = AlignConfig(epochs=20, lr=5e-4)
 
 
 def main() -> None:
@@ -83,16 +82,8 @@ def make_bundled(shared: Path, work: Path, *, output: Path, threads: int) -> Non
         train_set,
         lambda rows, generator: _stored(stored, rows, generator),
         lambda: validation_rsum(trainee, valid_set, valid_pooled),
-        config=SIDES,
+        config=ALIGNMENT,
         run=work / "sides",
-    )
-    train(
-        trainee,
-        train_set,
-        lambda rows, generator: _seen(trainee, own[rows], generator),
-        lambda: validation_rsum(trainee, valid_set, _pooled(trainee.regions.convnet, valid)),
-        config=WHOLE,
-        run=work / "whole",
     )
     save_checkpoint(
         output, name=NAME, teran=trainee.teran, regions=trainee.regions, tokenizer=tokenizer, dtype=torch.float16
@@ -136,13 +127,6 @@ def _stored_views(convnet: ConvNet, pictures: NDArray[np.uint8], *, path: Path) 
 def _stored(stored: NDArray[np.float16], rows: NDArray[np.int64], generator: np.random.Generator) -> Tensor:
     views = generator.integers(len(stored), size=len(rows))
     return torch.from_numpy(stored[views, rows]).float()
-
-
-def _seen(trainee: Trainee, pictures: NDArray[np.uint8], generator: np.random.Generator) -> Tensor:
-    """Pooled windows of fresh random views, with gradients to the convolutional network."""
-    views = random_views(pictures, side=WINDOWS.picture_side, smallest=0.5, generator=generator)
-    with torch.autocast("cpu", torch.bfloat16):
-        return pool_windows(trainee.regions.convnet(views), trainee.regions.boxes)
 
 
 def _pooled(convnet: ConvNet, pictures: NDArray[np.uint8], generator: np.random.Generator | None = None) -> Tensor:
