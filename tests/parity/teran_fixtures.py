@@ -143,11 +143,17 @@ def tiny_network(tiny: Path, folder: Path | None = None) -> Teran:
         weights |= dict(np.load(folder / "weights_extra.npz"))
     if config["model"]["shared-transformer"]:
         weights = {name: value for name, value in weights.items() if ".transformer_encoder_2." not in name}
-    return network_of(config, weights, published_bert_sizes(config, bert=tiny / config["text-model"]["pretrain"]))
+    stopwords = folder / "stopwords.json"
+    return network_of(
+        config,
+        weights,
+        published_bert_sizes(config, bert=tiny / config["text-model"]["pretrain"]),
+        stopwords=tuple(json.loads(stopwords.read_text())) if stopwords.exists() else (),
+    )
 
 
-def network_of(config, weights, bert: BertSizes) -> Teran:
-    network = Teran(published_config(config, bert=bert))
+def network_of(config, weights, bert: BertSizes, *, stopwords: tuple[str, ...] = ()) -> Teran:
+    network = Teran(published_config(config, bert=bert, stopwords=stopwords))
     load_published_weights(network, {name: torch.as_tensor(value) for name, value in weights.items()})
     return network.eval()
 
