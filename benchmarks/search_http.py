@@ -8,6 +8,7 @@ through a real socket, with the query cache off. Medians and 95th percentiles in
 import argparse
 import http.client
 import json
+import logging
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+import structlog
 
 from indexer.index.layout import collection_path
 from indexer.ledger.scan import scan
@@ -40,6 +42,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # not a line a search
     with tempfile.TemporaryDirectory() as temporary:
         found = measure(options, options.data or Path(temporary))
     print(json.dumps(found) if options.json else "\n".join(f"{name:<28} {value}" for name, value in found.items()))
