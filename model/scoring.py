@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from model.cross_attention import CrossAttention, Direction, cross_attention, pair_shares
 from model.embeddings import ImageEmbedding, Ragged, SentenceEmbedding
 
 MATRIX_BLOCK = 2**24  # numbers of the similarity matrix held at once when whole sets are compared
@@ -46,32 +47,36 @@ class MaxSim:
     pooling: Pooling = Pooling.MR_SW
 
 
+Kernel = MaxSim | CrossAttention
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     channel: str
-    kernel: MaxSim
-    weight: float = 1.0
+    kernel: Kernel
+    weight: float = 1.0  # a term of weight 0 takes no part in the score: its channel only helps to find candidates
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreSpec:
-    """All that an index knows of a system of encoders, beside the fingerprint of its weights."""
+    """All that an index knows of a system of encoders, beside the fingerprint of its weights.
+
+    The channel of the first term is the one by which candidates are found.
+    """
 
     terms: tuple[Term, ...]
 
+    @property
+    def counting_terms(self) -> tuple[Term, ...]:
+        return tuple(term for term in self.terms if term.weight)
+
     def to_json(self) -> list[dict[str, object]]:
-        return [
-            {"channel": term.channel, "kernel": "maxsim", "pooling": str(term.kernel.pooling), "weight": term.weight}
-            for term in self.terms
-        ]
+        return [{"channel": term.channel, "weight": term.weight} | _kernel_to_json(term.kernel) for term in self.terms]
 
     @classmethod
     def from_json(cls, terms: Sequence[Mapping[str, object]]) -> "ScoreSpec":
         return cls(
-            tuple(
-                Term(str(term["channel"]), MaxSim(Pooling(str(term["pooling"]))), float(str(term["weight"])))
-                for term in terms
-            )
+            tuple(Term(str(term["channel"]), _kernel_from_json(term), float(str(term["weight"]))) for term in terms)
         )
 
 
@@ -87,11 +92,11 @@ class Answer:
 def score(spec: ScoreSpec, candidates: Mapping[str, Ragged], sentence: SentenceEmbedding) -> Tensor:
     """The exact score of K candidate images for one sentence, [K] float32."""
     terms = []
-    for term in spec.terms:
+    for term in spec.counting_terms:
         regions, real_regions = candidates[term.channel].padded()  # [K, R, D]
         words = sentence.channels[term.channel][None]  # [1, W, D]
         real_words = torch.ones(words.shape[:2], dtype=torch.bool, device=words.device)
-        terms.append(term.weight * maxsim(regions, real_regions, words, real_words, pooling=term.kernel.pooling)[:, 0])
+        terms.append(term.weight * _compare(term.kernel, regions, real_regions, words, real_words)[:, 0])
     return torch.stack(terms).sum(dim=0)
 
 
@@ -104,16 +109,32 @@ def score_matrix(
 ) -> Tensor:
     """All images against all sentences, [N, C] float32."""
     total = torch.zeros(len(images), len(sentences))
-    for term in spec.terms:
-        regions, real_regions = Ragged.of([image.channels[term.channel] for image in images]).padded()
-        lengths = [len(sentence.channels[term.channel]) for sentence in sentences]
-        for columns in _blocks_of_like_length(lengths, padding):
-            some = Ragged.of([sentences[column].channels[term.channel] for column in columns])
-            scores = maxsim(
-                regions, real_regions, *some.padded(), pooling=term.kernel.pooling, padding=padding
-            )  # [N, columns]
-            total[:, columns] += term.weight * scores
+    for term in spec.counting_terms:
+        regions_of = [image.channels[term.channel] for image in images]
+        words_of = [sentence.channels[term.channel] for sentence in sentences]
+        for rows in _blocks_of_like_length(regions_of, padding):
+            regions, real_regions = Ragged.of([regions_of[row] for row in rows]).padded()
+            for columns in _blocks_of_like_length(words_of, padding):
+                words, real_words = Ragged.of([words_of[column] for column in columns]).padded()
+                scores = _compare(term.kernel, regions, real_regions, words, real_words, padding)  # [rows, columns]
+                total[torch.tensor(rows)[:, None], torch.tensor(columns)] += term.weight * scores
     return total
+
+
+def _compare(
+    kernel: Kernel,
+    regions: Tensor,
+    real_regions: Tensor,
+    words: Tensor,
+    real_words: Tensor,
+    padding: Padding = Padding.EXACT,
+) -> Tensor:
+    """Padded sets by the kernel of a term, [N, C]."""
+    match kernel:
+        case MaxSim(pooling):
+            return maxsim(regions, real_regions, words, real_words, pooling=pooling, padding=padding)
+        case CrossAttention():
+            return cross_attention(regions, real_regions, words, real_words, kernel=kernel)
 
 
 def maxsim(
@@ -172,12 +193,16 @@ def pool(
 def align(spec: ScoreSpec, image: Mapping[str, Tensor], sentence: SentenceEmbedding) -> list[Answer]:
     """For every word the region that answered it and its share of the score, in the order of the words.
 
-    `image` holds the channels of one image. Pieces of one word are added up.
+    `image` holds the channels of one image; its regions are the rows of those that count, one channel after the other
+    as the spec first names them. Pieces of one word are added up.
     """
-    (term,) = spec.terms
-    regions, words = image[term.channel], sentence.channels[term.channel]  # [R, D], [W, D]
-    similarity = regions @ words.T  # [R, W]
-    shares = term.weight * contributions(similarity, words, pooling=term.kernel.pooling)  # [R, W]
+    similarities: dict[str, Tensor] = {}
+    shares_of: dict[str, Tensor] = {}
+    for term in spec.counting_terms:
+        regions, words = image[term.channel], sentence.channels[term.channel]  # [R, D], [W, D]
+        similarities[term.channel] = regions @ words.T  # [R, W]
+        shares_of[term.channel] = shares_of.get(term.channel, 0.0) + term.weight * _shares(term.kernel, regions, words)
+    similarity, shares = torch.cat(list(similarities.values())), torch.cat(list(shares_of.values()))
     answers = []
     for number in range(len(sentence.words)):
         pieces = sentence.word_of_row == number
@@ -186,6 +211,16 @@ def align(spec: ScoreSpec, image: Mapping[str, Tensor], sentence: SentenceEmbedd
         telling = by_region.abs() if bool(by_region.any()) else similarity[:, pieces].sum(dim=1)
         answers.append(Answer(number, region=int(telling.argmax()), contribution=float(by_region.sum())))
     return answers
+
+
+def _shares(kernel: Kernel, regions: Tensor, words: Tensor) -> Tensor:
+    """The share of every region-word pair of one image [R, D] and one sentence [W, D], [R, W]; its sum is the score."""
+    match kernel:
+        case MaxSim(pooling):
+            return contributions(regions @ words.T, words, pooling=pooling)
+        case CrossAttention():
+            all_regions, all_words = (torch.ones(1, len(rows), dtype=torch.bool) for rows in (regions, words))
+            return pair_shares(regions[None], all_regions, words[None], all_words, kernel=kernel)[0, :, 0]
 
 
 def contributions(similarity: Tensor, words: Tensor, *, pooling: Pooling) -> Tensor:
@@ -233,9 +268,23 @@ def _scan_attention(similarity: Tensor, real_words: Tensor) -> Tensor:
     return attention
 
 
-def _blocks_of_like_length(lengths: Sequence[int], padding: Padding) -> list[list[int]]:
-    """Columns in blocks of like length, so that little is computed for padding; padded forms need them all at once."""
+def _blocks_of_like_length(items: Sequence[Tensor], padding: Padding) -> list[list[int]]:
+    """Places in blocks of like length, so that little is computed for padding; padded forms need them all at once."""
     if padding is not Padding.EXACT:
-        return [list(range(len(lengths)))]
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+        return [list(range(len(items)))]
+    order = sorted(range(len(items)), key=lambda place: len(items[place]))
     return [order[start : start + 256] for start in range(0, len(order), 256)]
+
+
+def _kernel_to_json(kernel: Kernel) -> dict[str, object]:
+    match kernel:
+        case MaxSim(pooling):
+            return {"kernel": "maxsim", "pooling": str(pooling)}
+        case CrossAttention(direction, lambda_softmax):
+            return {"kernel": "cross_attention", "direction": str(direction), "lambda": lambda_softmax}
+
+
+def _kernel_from_json(term: Mapping[str, object]) -> Kernel:
+    if term["kernel"] == "cross_attention":
+        return CrossAttention(Direction(str(term["direction"])), float(str(term["lambda"])))
+    return MaxSim(Pooling(str(term["pooling"])))
