@@ -193,7 +193,7 @@ def draw(
     encoder = load(read_settings(model=model, device=device))
     try:
         data = read_photograph(image)
-        decoded = decode(data, side=encoder.picture_side)
+        decoded = decode(data, framing=encoder.framing)
     except DecodeError as error:
         raise DecodeError(error.code, f"{image}: {error}") from error
     (embedding,) = encoder.encode_images([picture_of(decoded)])

@@ -48,7 +48,7 @@ def measure(files: list[Path], model: str) -> dict[str, float]:
     encoder = load_encoder(model)
     some = files[:256]
     data = [read_photograph(file) for file in some]
-    decode_s, decoded = timed(lambda: [decode(one, side=encoder.picture_side) for one in data])
+    decode_s, decoded = timed(lambda: [decode(one, framing=encoder.framing) for one in data])
     batches = list(in_batches([picture_of(one) for one in decoded], BATCH))
     encoder.encode_images(batches[0])
     encode_s, _ = timed(lambda: [encoder.encode_images(batch) for batch in batches])

@@ -1,4 +1,4 @@
-"""From the bytes of a photograph to what the index needs of it: upright, in RGB, squashed to the side asked for.
+"""From the bytes of a photograph to what the index needs of it: upright, in RGB, framed as an encoder asks for.
 
 The bytes are not trusted: whatever they hold, the outcome is pixels or a DecodeError. Time and memory are bounded by
 the process that decodes (decode_process.py); it imports this module, which has to stay quick to import.
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from indexer.errors import DecodeCode, DecodeError
+from model.framing import Framing
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # the first frame or page, where there are several
 THUMBNAIL_SIDE = 320
@@ -56,7 +57,7 @@ class Decoded:
     thumbnail: bytes  # WebP, upright, not squashed, without metadata
 
 
-def decode(data: bytes, *, side: int, limits: DecodeLimits = DEFAULT_LIMITS) -> Decoded:
+def decode(data: bytes, *, framing: Framing, limits: DecodeLimits = DEFAULT_LIMITS) -> Decoded:
     """Check, decode and convert one photograph; colour profiles are ignored, transparent parts become white."""
     _check_byte_count(len(data), limits)
     with warnings.catch_warnings():
@@ -64,18 +65,21 @@ def decode(data: bytes, *, side: int, limits: DecodeLimits = DEFAULT_LIMITS) -> 
         with _open(data, limits) as image:
             width, height = image.size
             _check_size(width, height, limits)
-            thumbnail_size = _fit(width, height, THUMBNAIL_SIDE)
+            framed_size, thumbnail_size = framing.resized(width, height), _fit(width, height, THUMBNAIL_SIDE)
             with _blame(DecodeCode.TRUNCATED, f"the {image.format} data is cut short or damaged", limits):
                 # A JPEG is decoded at a half, a quarter or an eighth of its size where that is large enough.
-                image.draft(None, (DRAFT_GAP * max(side, thumbnail_size[0]), DRAFT_GAP * max(side, thumbnail_size[1])))
+                across, down = (max(sizes) for sizes in zip(framed_size, thumbnail_size, strict=True))
+                image.draft(None, (DRAFT_GAP * across, DRAFT_GAP * down))
                 image.load()
             orientation = _orientation(image)
             with _blame(DecodeCode.UNSUPPORTED, f"{image.format} in mode {image.mode} is not converted", limits):
                 rgb = _as_rgb(image)
     if orientation in SIDEWAYS:
         width, height = height, width
-    pixels = np.array(_resized(rgb, (side, side), orientation))
-    return Decoded(pixels, width, height, _as_webp(_resized(rgb, thumbnail_size, orientation)))
+    # Models that cut were trained on Pillow's bilinear filter.
+    filtering = Image.Resampling.BILINEAR if framing.is_crop else Image.Resampling.BICUBIC
+    framed = _resized(rgb, framed_size, orientation, filtering).crop(framing.window(width, height))
+    return Decoded(np.array(framed), width, height, _as_webp(_resized(rgb, thumbnail_size, orientation)))
 
 
 def read_photograph(path: Path, *, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
@@ -181,8 +185,13 @@ def _stretched(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.interp(values, (values.min(), values.max()), (0, 255)).astype(np.uint8))
 
 
-def _resized(image: Image.Image, size: tuple[int, int], orientation: int) -> Image.Image:
-    small = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
+def _resized(
+    image: Image.Image,
+    size: tuple[int, int],
+    orientation: int,
+    filtering: Image.Resampling = Image.Resampling.BICUBIC,
+) -> Image.Image:
+    small = image.resize(size, filtering, reducing_gap=REDUCING_GAP)
     transpose = TRANSPOSE_OF.get(orientation)
     return small if transpose is None else small.transpose(transpose)
 

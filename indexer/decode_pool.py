@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from indexer.decode import DEFAULT_LIMITS, DecodeLimits
 from indexer.decode_process import DecodeProcess, DecodeSettings, Outcome, Source
+from model.framing import Framing
 
 Key = TypeVar("Key")
 
@@ -23,13 +24,13 @@ class DecodePool:
         self,
         *,
         processes: int,
-        side: int,
+        framing: Framing,
         limits: DecodeLimits = DEFAULT_LIMITS,
         timeout_s: float = 10.0,
         memory_limit: int = 2**30,
         in_flight: int = 64,
     ) -> None:
-        settings = DecodeSettings(side, limits, timeout_s, memory_limit)
+        settings = DecodeSettings(framing, limits, timeout_s, memory_limit)
         self._processes = [DecodeProcess(settings) for _ in range(processes)]
         self._idle: SimpleQueue[DecodeProcess] = SimpleQueue()
         for process in self._processes:

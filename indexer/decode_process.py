@@ -22,6 +22,7 @@ from PIL import AvifImagePlugin, Image
 
 from indexer.decode import Decoded, DecodeLimits, decode, read_photograph
 from indexer.errors import DecodeCode, DecodeError, DecoderNotStarted
+from model.framing import Framing
 
 Source = Path | bytes
 Outcome = Decoded | DecodeError
@@ -32,7 +33,7 @@ STANDARD_ERROR = 2
 
 @dataclass(frozen=True, slots=True)
 class DecodeSettings:
-    side: int
+    framing: Framing
     limits: DecodeLimits
     timeout_s: float
     memory_limit: int  # bytes of address space, of which 120 MiB are taken from the start
@@ -61,7 +62,7 @@ class DecodeProcess:
                 self._child.process.kill()
         try:
             self._child.connection.send(source)
-            return _receive_outcome(self._child.connection, side=self._settings.side)
+            return _receive_outcome(self._child.connection, side=self._settings.framing.side)
         except (EOFError, OSError):
             return self._post_mortem(self.end())
 
@@ -150,7 +151,7 @@ def _confine(*, memory_limit: int) -> None:
 def _decode(source: Source, settings: DecodeSettings) -> Outcome:
     try:
         data = read_photograph(source, limits=settings.limits) if isinstance(source, Path) else source
-        return decode(data, side=settings.side, limits=settings.limits)
+        return decode(data, framing=settings.framing, limits=settings.limits)
     except DecodeError as error:
         return DecodeError(error.code, str(error))  # without the traceback, which would keep the pixels in memory
     except MemoryError:

@@ -13,7 +13,7 @@ from model.encoder import Encoder
 
 def pool_for(encoder: Encoder, *, processes: int | None = None) -> DecodePool:
     """As many processes as there are cores: while the encoder computes on all of them, some wait for the disk."""
-    return DecodePool(processes=processes or os.cpu_count() or 1, side=encoder.picture_side)
+    return DecodePool(processes=processes or os.cpu_count() or 1, framing=encoder.framing)
 
 
 def picture_of(decoded: Decoded) -> Picture:

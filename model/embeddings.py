@@ -16,9 +16,9 @@ Channels = Mapping[str, Tensor]  # name -> [n, D] float32
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded photograph, squashed to the size an encoder asks for, and the size it was shot in."""
+    """A decoded photograph, framed as an encoder asks for, and the size it was shot in."""
 
-    pixels: NDArray[np.uint8]  # [height, width, 3], RGB
+    pixels: NDArray[np.uint8]  # [side, side, 3], RGB
     width: int  # pixels of the upright original
     height: int
 

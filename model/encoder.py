@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from model.embeddings import ImageEmbedding, Picture, SentenceEmbedding
+from model.framing import Framing
 from model.scoring import ScoreSpec
 
 
@@ -29,8 +30,8 @@ class Encoder(Protocol):
         """The D of every channel."""
 
     @property
-    def picture_side(self) -> int:
-        """Pictures are squashed to this many pixels in height and width before they come here."""
+    def framing(self) -> Framing:
+        """What is made of photographs before they come here."""
 
     def encode_images(self, pictures: Sequence[Picture]) -> list[ImageEmbedding]: ...
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from model.embeddings import ImageEmbedding, Picture, SentenceEmbedding
 from model.errors import NoRegions
+from model.framing import Framing
 from model.regions.region_features import RegionExtractor, RegionFeatures
 from model.scoring import MaxSim, ScoreSpec, Term
 from model.teran.network import Teran
@@ -32,8 +33,8 @@ class TeranEncoder:
         self.channel_widths = {CHANNEL: network.config.embedding_width}
 
     @property
-    def picture_side(self) -> int:
-        return self._extractor().picture_side
+    def framing(self) -> Framing:
+        return Framing(self._extractor().picture_side)
 
     def encode_images(self, pictures: Sequence[Picture]) -> list[ImageEmbedding]:
         with torch.inference_mode():

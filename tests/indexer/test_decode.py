@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from indexer.decode import THUMBNAIL_SIDE, decode
+from model.framing import Framing
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
@@ -32,14 +33,14 @@ def halves(left: object, right: object, mode: str) -> Image.Image:
 
 def colours(data: bytes) -> tuple[list[int], list[int]]:
     """What the left and the right half of a decoded picture look like."""
-    pixels = decode(data, side=32).pixels
+    pixels = decode(data, framing=Framing(32)).pixels
     return pixels[16, 4].tolist(), pixels[16, 28].tolist()
 
 
 def test_pixels_are_those_of_plain_resizing() -> None:
     image = photo(500, 375)
     expected = np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC))
-    decoded = decode(encoded(image, "PNG"), side=224)
+    decoded = decode(encoded(image, "PNG"), framing=Framing(224))
     assert (decoded.width, decoded.height) == (500, 375)
     assert np.array_equal(decoded.pixels, expected)
 
@@ -50,7 +51,7 @@ def test_a_large_photograph_loses_nothing_by_the_quick_way(file_format: str) -> 
     image = Image.fromarray(np.clip(np.asarray(photo(2000, 1500)) + noise, 0, 255).astype(np.uint8))
     data = encoded(image, file_format)
     slow = Image.open(BytesIO(data)).convert("RGB").resize((128, 128), Image.Resampling.BICUBIC)
-    difference = decode(data, side=128).pixels.astype(float) - np.asarray(slow)
+    difference = decode(data, framing=Framing(128)).pixels.astype(float) - np.asarray(slow)
     assert np.sqrt((difference**2).mean()) < 1.0
 
 
@@ -58,8 +59,23 @@ def test_a_large_photograph_loses_nothing_by_the_quick_way(file_format: str) -> 
 def test_every_format_is_taken(file_format: str) -> None:
     image = photo()
     expected = np.asarray(image.resize((32, 32), Image.Resampling.BICUBIC)).astype(int)
-    difference = np.abs(decode(encoded(image, file_format), side=32).pixels - expected)
+    difference = np.abs(decode(encoded(image, file_format), framing=Framing(32)).pixels - expected)
     assert difference.mean() < 5
+
+
+@pytest.mark.parametrize("size", [(300, 200), (200, 301), (200, 200), (60, 1100)])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_model_that_cuts_gets_the_middle_of_the_upright_picture(size: tuple[int, int], orientation: int) -> None:
+    exif, upright = Image.Exif(), photo(*size)
+    exif[0x0112] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(stored_as(np.asarray(upright), orientation)))
+    decoded = decode(encoded(stored, "PNG", exif=exif.tobytes()), framing=Framing(56, shorter_side=64))
+    shorter = min(size)
+    resized = upright.resize((64 * size[0] // shorter, 64 * size[1] // shorter), Image.Resampling.BILINEAR)
+    left, top = round((resized.width - 56) / 2), round((resized.height - 56) / 2)
+    expected = np.asarray(resized.crop((left, top, left + 56, top + 56))).astype(int)
+    assert (decoded.width, decoded.height) == size
+    assert np.abs(decoded.pixels - expected).max() <= 3  # large ones are first reduced quickly
 
 
 def test_grey_palette_and_single_bit_pictures_become_rgb() -> None:
@@ -146,7 +162,7 @@ def test_exif_orientation_is_applied(file_format: str, orientation: int) -> None
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = Image.fromarray(np.ascontiguousarray(stored_as(upright, orientation)))
-    decoded = decode(encoded(stored, file_format, exif=exif.tobytes()), side=32)
+    decoded = decode(encoded(stored, file_format, exif=exif.tobytes()), framing=Framing(32))
     expected = np.asarray(Image.fromarray(upright).resize((32, 32), Image.Resampling.BICUBIC)).astype(int)
     assert (decoded.width, decoded.height) == (300, 200)
     assert np.abs(decoded.pixels - expected).mean() < 5
@@ -156,8 +172,8 @@ def test_exif_orientation_is_applied(file_format: str, orientation: int) -> None
 @pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0MM\0*\xff\xff\xff\xff", b"Exif\0\0" + bytes(65_000)])
 def test_damaged_exif_leaves_the_picture_as_it_is(exif: bytes) -> None:
     assert np.array_equal(
-        decode(encoded(photo(), "JPEG", exif=exif), side=32).pixels,
-        decode(encoded(photo(), "JPEG"), side=32).pixels,
+        decode(encoded(photo(), "JPEG", exif=exif), framing=Framing(32)).pixels,
+        decode(encoded(photo(), "JPEG"), framing=Framing(32)).pixels,
     )
 
 
@@ -165,7 +181,7 @@ def test_damaged_exif_leaves_the_picture_as_it_is(exif: bytes) -> None:
     ("size", "expected"), [((640, 480), (320, 240)), ((100, 1000), (32, 320)), ((90, 60), (90, 60))]
 )
 def test_the_thumbnail_keeps_the_aspect_and_never_enlarges(size: tuple[int, int], expected: tuple[int, int]) -> None:
-    thumbnail = Image.open(BytesIO(decode(encoded(photo(*size), "JPEG"), side=32).thumbnail))
+    thumbnail = Image.open(BytesIO(decode(encoded(photo(*size), "JPEG"), framing=Framing(32)).thumbnail))
     assert thumbnail.format == "WEBP"
     assert thumbnail.size == expected
     assert max(thumbnail.size) <= THUMBNAIL_SIDE
@@ -175,7 +191,7 @@ def test_the_thumbnail_looks_like_the_picture_and_tells_nothing_else() -> None:
     exif = Image.Exif()
     exif[0x010F] = "Somebody's camera"
     data = encoded(photo(640, 480), "JPEG", exif=exif.tobytes(), icc_profile=b"profile", comment="secret")
-    thumbnail = Image.open(BytesIO(decode(data, side=32).thumbnail))
+    thumbnail = Image.open(BytesIO(decode(data, framing=Framing(32)).thumbnail))
     assert not {"exif", "icc_profile", "comment", "xmp"} & set(thumbnail.info)
     difference = np.asarray(thumbnail.convert("RGB")).astype(int) - np.asarray(photo(320, 240))
     assert np.abs(difference).mean() < 4

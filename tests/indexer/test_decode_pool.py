@@ -19,8 +19,9 @@ from indexer.decode import Decoded, decode
 from indexer.decode_pool import DecodePool
 from indexer.decode_process import Source
 from indexer.errors import DecodeError, DecoderNotStarted
+from model.framing import Framing
 
-SIDE = 32
+SQUARE = Framing(32)
 FILES = Path("/proc/self/fd")
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -55,7 +56,7 @@ def summary(outcome: Decoded | DecodeError) -> object:
 
 def expected(data: bytes) -> object:
     try:
-        return summary(decode(data, side=SIDE))
+        return summary(decode(data, framing=SQUARE))
     except DecodeError as error:
         return summary(error)
 
@@ -101,7 +102,7 @@ def test_outcomes_come_in_the_order_of_the_items(tmp_path: Path) -> None:
     items: list[tuple[int, Source]] = [(number, jpeg(number)) for number in range(40)]
     (tmp_path / "a.jpg").write_bytes(jpeg(7))
     items[7] = (7, tmp_path / "a.jpg")
-    with DecodePool(processes=2, side=SIDE, in_flight=8) as pool:
+    with DecodePool(processes=2, framing=SQUARE, in_flight=8) as pool:
         outcomes = list(pool.decode(items))
     assert [key for key, _ in outcomes] == list(range(40))
     assert [summary(outcome) for _, outcome in outcomes] == [expected(jpeg(number)) for number in range(40)]
@@ -128,7 +129,7 @@ def test_a_mixed_run_with_crashes_loses_nothing_but_the_victims(tmp_path: Path) 
     items[101], answers[101] = (101, tmp_path / "missing.jpg"), "image_unreadable"
     killer = Thread(target=kill_large_decoders, args=[signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT], daemon=True)
     killer.start()
-    with DecodePool(processes=2, side=SIDE, in_flight=16, timeout_s=60) as pool:
+    with DecodePool(processes=2, framing=SQUARE, in_flight=16, timeout_s=60) as pool:
         outcomes = {key: summary(outcome) for key, outcome in pool.decode(items)}
     killer.join()
     assert outcomes == answers
@@ -136,27 +137,27 @@ def test_a_mixed_run_with_crashes_loses_nothing_but_the_victims(tmp_path: Path) 
 
 def test_a_decoder_that_takes_too_long_fails_its_photograph_only() -> None:
     items = [("before", jpeg(1)), ("slow", slow_bmp(20_000_000)), ("after", jpeg(2))]
-    with DecodePool(processes=1, side=SIDE, timeout_s=1.5) as pool:
+    with DecodePool(processes=1, framing=SQUARE, timeout_s=1.5) as pool:
         outcomes = {key: summary(outcome) for key, outcome in pool.decode(items)}
     assert outcomes == {"before": expected(jpeg(1)), "slow": "image_timeout", "after": expected(jpeg(2))}
 
 
 def test_a_decoder_that_takes_too_much_memory_fails_its_photograph_only() -> None:
     large = large_png()
-    with DecodePool(processes=1, side=SIDE, memory_limit=350 * 2**20) as pool:
+    with DecodePool(processes=1, framing=SQUARE, memory_limit=350 * 2**20) as pool:
         outcomes = [summary(outcome) for _, outcome in pool.decode(enumerate([jpeg(1), large, large, jpeg(2)]))]
     assert outcomes == [expected(jpeg(1)), "image_too_large", "image_too_large", expected(jpeg(2))]
 
 
 def test_the_memory_of_a_refused_photograph_is_there_for_the_next() -> None:
     large = large_png()
-    with DecodePool(processes=1, side=SIDE, memory_limit=450 * 2**20) as pool:
+    with DecodePool(processes=1, framing=SQUARE, memory_limit=450 * 2**20) as pool:
         outcomes = [outcome for _, outcome in pool.decode(enumerate([large[:-90_000], large]))]
     assert [isinstance(outcome, Decoded) for outcome in outcomes] == [False, True]
 
 
 def test_an_idle_decoder_that_died_costs_nothing() -> None:
-    with DecodePool(processes=1, side=SIDE) as pool:
+    with DecodePool(processes=1, framing=SQUARE) as pool:
         list(pool.decode([(0, jpeg(0))]))
         [child] = decoders_of(os.getpid())
         os.kill(child, signal.SIGKILL)
@@ -172,13 +173,13 @@ def test_no_more_items_are_taken_than_may_be_in_flight() -> None:
             taken.append(number)
             yield number, jpeg(number)
 
-    with DecodePool(processes=2, side=SIDE, in_flight=5) as pool:
+    with DecodePool(processes=2, framing=SQUARE, in_flight=5) as pool:
         for key, _ in pool.decode(items()):
             assert len(taken) <= key + 5
 
 
 def test_decoding_goes_on_while_the_caller_computes() -> None:
-    with DecodePool(processes=1, side=SIDE, in_flight=2) as pool:
+    with DecodePool(processes=1, framing=SQUARE, in_flight=2) as pool:
         outcomes = pool.decode([(0, jpeg(0)), (1, slow_bmp(20_000_000)), (2, jpeg(2))])
         next(outcomes)
         [child] = decoders_of(os.getpid())
@@ -190,7 +191,7 @@ def test_decoding_goes_on_while_the_caller_computes() -> None:
 def test_two_threads_may_share_a_pool() -> None:
     seen: dict[str, list[object]] = {}
     items = [(number, jpeg(number)) for number in range(30)]
-    with DecodePool(processes=2, side=SIDE, in_flight=4) as pool:
+    with DecodePool(processes=2, framing=SQUARE, in_flight=4) as pool:
         threads = [Thread(target=lambda name=name: seen.update({name: list(pool.decode(items))})) for name in "ab"]
         for thread in threads:
             thread.start()
@@ -201,7 +202,7 @@ def test_two_threads_may_share_a_pool() -> None:
 
 def test_leaving_early_ends_at_once() -> None:
     slow, children_before = slow_bmp(20_000_000), children_of(os.getpid())
-    with DecodePool(processes=2, side=SIDE, timeout_s=60) as pool:
+    with DecodePool(processes=2, framing=SQUARE, timeout_s=60) as pool:
         outcomes = pool.decode([(0, jpeg(0)), (1, slow), (2, slow), (3, slow), (4, slow)])
         next(outcomes)
         start = time.monotonic()
@@ -211,7 +212,7 @@ def test_leaving_early_ends_at_once() -> None:
 
 def test_a_thousand_items_and_some_deaths_leave_nothing_open() -> None:
     open_before, children_before = len([*FILES.iterdir()]), children_of(os.getpid())
-    with DecodePool(processes=2, side=SIDE) as pool:
+    with DecodePool(processes=2, framing=SQUARE) as pool:
         for key, _ in pool.decode((number, jpeg(0) if number % 2 else b"text") for number in range(1_000)):
             if key % 200 == 100:
                 os.kill(min(decoders_of(os.getpid())), signal.SIGKILL)
@@ -222,7 +223,7 @@ def test_a_thousand_items_and_some_deaths_leave_nothing_open() -> None:
 
 def test_a_decoder_that_cannot_start_is_no_fault_of_the_photograph(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with DecodePool(processes=1, side=SIDE) as pool, pytest.raises(DecoderNotStarted, match="status 1"):
+    with DecodePool(processes=1, framing=SQUARE) as pool, pytest.raises(DecoderNotStarted, match="status 1"):
         list(pool.decode([(0, jpeg(0))]))
 
 
@@ -230,8 +231,9 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from indexer.decode_pool import DecodePool
+from model.framing import Framing
 print("main")
-with DecodePool(processes=2, side=32, timeout_s=2) as pool:
+with DecodePool(processes=2, framing=Framing(32), timeout_s=2) as pool:
     for key, outcome in pool.decode((path, Path(path)) for path in sys.argv[1:]):
         print(getattr(outcome, "code", "decoded"), flush=True)
 """

@@ -14,6 +14,7 @@ from PIL import Image
 
 from indexer.decode import DEFAULT_LIMITS, DecodeLimits, decode, read_photograph
 from indexer.errors import DecodeCode, DecodeError
+from model.framing import Framing
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
@@ -43,7 +44,7 @@ def png(width: int, height: int, rows: bytes, *, bits: int = 8, extra: bytes = b
 
 def code_of(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> str:
     with pytest.raises(DecodeError) as caught:
-        decode(data, side=32, limits=limits)
+        decode(data, framing=Framing(32), limits=limits)
     return caught.value.code
 
 
@@ -71,7 +72,7 @@ def test_no_bytes_are_empty() -> None:
 
 def test_more_bytes_than_the_limit_are_too_large() -> None:
     data = encoded(photo(), "PNG")
-    decode(data, side=32, limits=DecodeLimits(max_bytes=len(data)))
+    decode(data, framing=Framing(32), limits=DecodeLimits(max_bytes=len(data)))
     assert code_of(data, DecodeLimits(max_bytes=len(data) - 1)) == "image_too_large"
 
 
@@ -81,7 +82,7 @@ def test_tiny_pictures_are_too_small(size: tuple[int, int]) -> None:
 
 
 def test_long_strips_are_unsupported() -> None:
-    decode(encoded(Image.new("RGB", (320, 16)), "PNG"), side=32)
+    decode(encoded(Image.new("RGB", (320, 16)), "PNG"), framing=Framing(32))
     assert code_of(encoded(Image.new("RGB", (321, 16)), "PNG")) == "image_unsupported"
 
 
@@ -101,7 +102,7 @@ def test_a_webp_declares_its_size_in_any_of_its_headers(lossless: bool) -> None:
     plain = encoded(photo(), "WEBP", lossless=lossless)
     extended = encoded(photo(), "WEBP", lossless=lossless, exif=b"Exif\0\0MM\0*")
     for data in (plain, extended):
-        decode(data, side=32, limits=DecodeLimits(max_pixels=300 * 200))
+        decode(data, framing=Framing(32), limits=DecodeLimits(max_pixels=300 * 200))
         assert code_of(data, DecodeLimits(max_pixels=300 * 200 - 1)) == "image_too_large"
 
 
@@ -109,14 +110,14 @@ def test_a_webp_that_declares_too_many_pixels_is_not_opened() -> None:
     data = bytearray(encoded(photo(), "WEBP", exif=b"Exif\0\0MM\0*"))
     data[24:30] = b"\xfe\x3f\0" * 2
     with pytest.raises(DecodeError, match="16383 x 16383 pixels"):
-        decode(bytes(data), side=32)
+        decode(bytes(data), framing=Framing(32))
 
 
 def test_the_message_names_the_limit() -> None:
     with pytest.raises(DecodeError, match=r"10000 x 10000 pixels; the limit is 64 megapixels"):
-        decode(png(10_000, 10_000, rows=b""), side=32)
+        decode(png(10_000, 10_000, rows=b""), framing=Framing(32))
     with pytest.raises(DecodeError, match=r"more than the limit of 64 megapixels"):
-        decode(png(60_000, 60_000, rows=b""), side=32)
+        decode(png(60_000, 60_000, rows=b""), framing=Framing(32))
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -142,7 +143,7 @@ def test_damage_gives_pixels_or_a_code_and_nothing_else(file_format: str, change
     for place, value in changes.items():
         data[int(place * len(data))] = value
     try:
-        assert decode(bytes(data), side=16).pixels.shape == (16, 16, 3)
+        assert decode(bytes(data), framing=Framing(16)).pixels.shape == (16, 16, 3)
     except DecodeError as error:
         assert error.code in set(DecodeCode)
 
@@ -155,8 +156,8 @@ def test_a_text_that_inflates_without_end_is_refused() -> None:
 @pytest.mark.parametrize("profile", [b"not a profile", bytes(2_000_000)])
 @pytest.mark.parametrize("file_format", ["JPEG", "WEBP", "TIFF"])
 def test_colour_profiles_are_ignored_however_large_or_damaged(file_format: str, profile: bytes) -> None:
-    with_profile = decode(encoded(photo(), file_format, icc_profile=profile), side=32)
-    assert np.array_equal(with_profile.pixels, decode(encoded(photo(), file_format), side=32).pixels)
+    with_profile = decode(encoded(photo(), file_format, icc_profile=profile), framing=Framing(32))
+    assert np.array_equal(with_profile.pixels, decode(encoded(photo(), file_format), framing=Framing(32)).pixels)
 
 
 def test_a_file_is_read_whole(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_what_is_known_is_neither_decoded_nor_encoded_again(tmp_path, collection
     paths = write_photographs(tmp_path, range(4))
     index_photographs(photographs(*paths), collection, encoder=tiny_encoder, pool=pool)
     before = read_manifest(collection)
-    closed = DecodePool(processes=1, side=tiny_encoder.picture_side)
+    closed = DecodePool(processes=1, framing=tiny_encoder.framing)
     closed.__exit__(None, None, None)
     again = index_photographs(photographs(*paths), collection, encoder=tiny_encoder, pool=closed)
     assert Counter(outcome.fate for outcome in again) == {Fate.DUPLICATE: 4}
@@ -175,5 +175,5 @@ def spoiled(encoder: Encoder, *, which: int) -> Encoder:
         images[which] = ImageEmbedding(nothing, images[which].boxes)
         return images
 
-    parts = ("name", "fingerprint", "score_spec", "channel_widths", "picture_side", "encode_sentences")
+    parts = ("name", "fingerprint", "score_spec", "channel_widths", "framing", "encode_sentences")
     return SimpleNamespace(encode_images=encode_images, **{part: getattr(encoder, part) for part in parts})
