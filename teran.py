@@ -34,8 +34,10 @@ from model.encoder import Encoder
 from model.errors import ModelError
 from model.evaluation.captions import read_captions
 from model.evaluation.protocol import evaluate_encoder
+from model.hat.published import import_published as import_hat
+from model.hat.published import is_published as is_hat
 from model.scoring import align
-from model.teran.published import import_published
+from model.teran.published import import_published as import_teran
 from service.app import create_app
 from service.demo import DemoFailed, ask, demo_photographs
 from service.errors import BadSettings, InvalidRequest, ServiceError
@@ -209,14 +211,20 @@ def draw(
 
 @app.command("import")
 def import_checkpoint(
-    checkpoint: Annotated[Path, typer.Argument(help="a published TERAN checkpoint (.pth.tar)")],
+    checkpoint: Annotated[Path, typer.Argument(help="a published checkpoint of TERAN (.pth.tar) or of HAT (.ckpt)")],
     folder: Annotated[Path, typer.Argument(help="where to write the checkpoint of our own format")],
     bert: Annotated[
         str | None, typer.Option(help="folder or hub name of the BERT it was trained with [what it says itself]")
     ] = None,
+    ensemble: Annotated[
+        list[Path] | None, typer.Option(help="a further HAT checkpoint: the mean of their scores counts")
+    ] = None,
 ) -> None:
-    """Convert a published TERAN checkpoint; nothing that is pickled in it is run."""
-    import_published(checkpoint, folder, bert=bert)
+    """Convert a published checkpoint, whichever system it is of; nothing that is pickled in it is run."""
+    if ensemble or is_hat(checkpoint):
+        import_hat([checkpoint, *(ensemble or [])], folder, bert=bert)
+    else:
+        import_teran(checkpoint, folder, bert=bert)
     say(f"{folder}: imported; name it with --model or TERAN_MODEL")
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from model.encoder import Encoder
 from model.errors import BadCheckpoint
+from model.hat.config import HatConfig
+from model.hat.encoder import HatEncoder
+from model.hat.network import Hat
 from model.regions.windows import WindowExtractor, WindowsConfig
 from model.teran.config import TeranConfig
 from model.teran.encoder import TeranEncoder
@@ -20,6 +23,7 @@ from model.teran.network import Teran
 from model.teran.tokenizer import Tokenizer
 
 FORMAT: Final = 1
+SYSTEMS: Final = ("teran", "hat")
 BUNDLED: Final = Path(__file__).parent / "bundled" / "teran-windows"
 CONFIG, WEIGHTS, VOCABULARY = "config.json", "model.safetensors", "vocab.txt"
 
@@ -28,14 +32,11 @@ def load_encoder(name: str | None = None, *, device: str = "cpu") -> Encoder:
     """The encoder of a checkpoint folder; without a name the bundled one."""
     folder = BUNDLED if name in (None, "bundled") else Path(str(name))
     config = read_config(folder)
-    network = Teran(TeranConfig.from_json(config["teran"])).to(device)
-    parts: dict[str, nn.Module] = {"teran": network}
-    regions = None
-    if config["regions"] is not None:
-        regions = WindowExtractor(WindowsConfig.from_json(config["regions"])).to(device).eval()
-        parts["regions"] = regions
-    load_weights(folder, parts)
-    return TeranEncoder(network, Tokenizer(folder), regions, name=config["name"], fingerprint=fingerprint(folder))
+    match config["system"]:
+        case "hat":
+            return _load_hat(folder, config, device=device)
+        case _:
+            return _load_teran(folder, config, device=device)
 
 
 def save_checkpoint(
@@ -43,15 +44,30 @@ def save_checkpoint(
 ) -> None:
     """Write a folder that load_encoder reads; `dtype` is that of the stored weights, which are used in float32."""
     parts: dict[str, nn.Module] = {"teran": teran} | ({"regions": regions} if regions is not None else {})
-    folder.mkdir(parents=True, exist_ok=True)
     config = {
-        "format": FORMAT,
         "system": "teran",
         "name": name,
         "regions": regions.config.to_json() if regions is not None else None,
         "teran": teran.config.to_json(),
     }
-    (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    _save(folder, config, parts, tokenizer, dtype)
+
+
+def save_hat(folder: Path, *, name: str, networks: Sequence[Hat], tokenizer: Tokenizer, dtype: torch.dtype) -> None:
+    """The same for HAT; of several networks the mean score counts."""
+    config = {"system": "hat", "name": name, "hat": [network.config.to_json() for network in networks]}
+    _save(folder, config, _hat_parts(networks), tokenizer, dtype)
+
+
+def _save(
+    folder: Path,
+    config: Mapping[str, Any],
+    parts: Mapping[str, nn.Module],
+    tokenizer: Tokenizer,
+    dtype: torch.dtype,
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(json.dumps({"format": FORMAT, **config}, indent=1) + "\n", encoding="utf-8")
     tokenizer.write_vocabulary(folder / VOCABULARY)
     weights = {
         f"{part}.{key}": value.to(dtype).contiguous() if value.is_floating_point() else value
@@ -62,15 +78,36 @@ def save_checkpoint(
     (folder / WEIGHTS).chmod(0o644)  # the library lets nobody but the owner read it
 
 
+def _load_teran(folder: Path, config: Mapping[str, Any], *, device: str) -> TeranEncoder:
+    network = Teran(TeranConfig.from_json(config["teran"])).to(device)
+    parts: dict[str, nn.Module] = {"teran": network}
+    regions = None
+    if config["regions"] is not None:
+        regions = WindowExtractor(WindowsConfig.from_json(config["regions"])).to(device).eval()
+        parts["regions"] = regions
+    load_weights(folder, parts)
+    return TeranEncoder(network, Tokenizer(folder), regions, name=config["name"], fingerprint=fingerprint(folder))
+
+
+def _load_hat(folder: Path, config: Mapping[str, Any], *, device: str) -> HatEncoder:
+    networks = [Hat(HatConfig.from_json(values)).to(device) for values in config["hat"]]
+    load_weights(folder, _hat_parts(networks))
+    return HatEncoder(networks, Tokenizer(folder), name=config["name"], fingerprint=fingerprint(folder))
+
+
+def _hat_parts(networks: Sequence[Hat]) -> dict[str, nn.Module]:
+    return {f"hat{number}": network for number, network in enumerate(networks)}
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadCheckpoint(f"{folder} is not a checkpoint folder: {error}") from error
-    if config.get("format") != FORMAT or config.get("system") != "teran":
+    if config.get("format") != FORMAT or config.get("system") not in SYSTEMS:
         raise BadCheckpoint(
             f"{folder} is a checkpoint of system {config.get('system')!r}, format {config.get('format')!r};"
-            f" this version reads 'teran', format {FORMAT}"
+            f" this version reads {', '.join(SYSTEMS)} of format {FORMAT}"
         )
     return config
 

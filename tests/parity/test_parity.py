@@ -11,14 +11,31 @@ import pytest
 CHECK = Path(__file__).with_name("check.py")
 
 
-def check(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(CHECK), "teran", str(folder)], capture_output=True, text=True)
+def check(folder: Path, system: str = "teran") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(CHECK), system, str(folder)], capture_output=True, text=True)
 
 
 def test_teran_is_the_published_one_to_the_last_digit(shared):
     done = check(shared / "parity" / "teran")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert " 0 missed" in done.stdout
+
+
+@pytest.mark.parametrize("part", ["tiny_a", "tiny_ckpt", "metrics", "text", "preprocess"])
+def test_hat_is_the_published_one_to_the_last_digit(shared, part):
+    done = check(shared / "parity" / "hat" / part, "hat")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert " 0 missed" in done.stdout
+
+
+def test_a_wrong_score_of_hat_is_a_miss(shared, tmp_path):
+    folder = Path(shutil.copytree(shared / "parity" / "hat" / "tiny_ckpt", tmp_path / "tiny_ckpt"))
+    outputs = dict(np.load(folder / "outputs.npz"))
+    outputs["sim_t2i_level2"][1, 2] += 1e-4
+    np.savez(folder / "outputs.npz", **outputs)
+    done = check(tmp_path, "hat")
+    assert done.returncode == 1
+    assert " 1 missed" in done.stdout
 
 
 def test_a_part_of_the_fixtures_is_enough(shared, tmp_path):
@@ -37,7 +54,7 @@ def test_a_wrong_number_is_a_miss(shared, tmp_path):
     assert " 1 missed" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["teran", "nowhere"], ["unknown", "."], []])
+@pytest.mark.parametrize("arguments", [["teran", "nowhere"], ["hat", "nowhere"], ["unknown", "."], []])
 def test_nothing_to_compare_is_no_success(arguments):
     done = subprocess.run([sys.executable, str(CHECK), *arguments], capture_output=True, text=True)
     assert done.returncode == 2
