@@ -20,8 +20,10 @@ from indexer.index.snapshot import open_snapshot
 from indexer.index.verify import verify_collection
 from indexer.pictures import picture_of
 from model.checkpoint import load_encoder
+from model.cross_attention import Direction
 from model.encoder import Encoder
 from model.scoring import align, score_matrix
+from tests import hats
 from tests.photographs import jpeg, truncated_jpeg, write_photographs
 from tests.published import published_weights, save_published, write_bert
 
@@ -240,3 +242,21 @@ def test_a_published_checkpoint_is_imported(teran_run, tmp_path):
     assert load_encoder(str(tmp_path / "ours")).encode_sentences(["a dog"])
     status, _, errors = teran_run("import", tmp_path / "none.pth.tar", tmp_path / "theirs")
     assert status == 1 and errors.startswith("error: ") and "none.pth.tar does not exist" in errors
+
+
+def test_photographs_are_found_and_explained_by_an_imported_hat(teran_run, photos, tmp_path):
+    bert, hat = hats.write_bert(tmp_path / "bert"), tmp_path / "hat"
+    one, other = (
+        hats.save_published(tmp_path / f"{seed}.ckpt", hats.published_weights(hats.tiny_hat(Direction.I2T, seed=seed)))
+        for seed in (0, 1)
+    )
+    assert teran_run("import", one, hat, "--ensemble", other, "--bert", bert)[0] == 0
+    assert teran_run("index", photos, "--model", hat)[0] == 0
+    _, output, _ = teran_run("search", "a brown dog", "--model", hat, "--json", "--explain")
+    hits = json.loads(output)["results"]
+    assert len(hits) == 6 and load_encoder(str(hat)).name == "0+1"
+    for hit in hits:
+        words = hit["explanation"]["words"]
+        assert [word["text"] for word in words] == ["a", "brown", "dog", "a brown dog"]
+        assert sum(word["contribution"] for word in words) == pytest.approx(hit["score"], abs=1e-3)
+    assert teran_run("draw", photos / "0001.jpg", "dog", "-o", tmp_path / "drawn.png", "--model", hat)[0] == 0

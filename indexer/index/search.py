@@ -11,7 +11,8 @@ from indexer.index.snapshot import Snapshot
 from model.embeddings import SentenceEmbedding
 from model.scoring import Answer, align, score
 
-RERANKED_AT_ONCE = 1024  # images whose vectors are in memory in float32
+RERANKED_AT_ONCE = 1024  # images whose vectors are in memory in float32,
+NUMBERS_AT_ONCE = 2**26  # if they have no more numbers than these
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,16 @@ def _exact_scores(snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding)
     """[K] float32"""
     spec = snapshot.score_spec
     scores = [torch.empty(0)]
-    for some in torch.split(rows, RERANKED_AT_ONCE) if len(rows) else ():
+    for some in torch.split(rows, _images_at_once(snapshot)) if len(rows) else ():
         candidates = {term.channel: snapshot.gather(term.channel, some) for term in spec.terms}
         scores.append(score(spec, candidates, sentence))
     return torch.cat(scores)
+
+
+def _images_at_once(snapshot: Snapshot) -> int:
+    columns = [column for part in snapshot.parts for column in part.segment.channels.values()]
+    images, numbers = sum(len(part.alive) for part in snapshot.parts), sum(column.rows.size for column in columns)
+    return max(1, min(RERANKED_AT_ONCE, NUMBERS_AT_ONCE * images // numbers))
 
 
 def _best(snapshot: Snapshot, rows: Tensor, scores: Tensor, *, limit: int) -> tuple[Hit, ...]:

@@ -58,7 +58,7 @@ class PublishedCheckpoint:
     weights: Mapping[str, Tensor]  # by published names
 
 
-class StandIn(dict[Any, Any]):
+class StandIn:
     """In place of whatever a checkpoint names that is not known here: it takes everything and does nothing."""
 
     def __init__(self, *_: object) -> None:
@@ -88,7 +88,7 @@ def read_published(path: Path) -> PublishedCheckpoint:
     except FileNotFoundError as error:
         raise BadCheckpoint(f"{path} does not exist") from error
     except pickle.UnpicklingError as error:
-        raise BadCheckpoint(f"{path} holds more than weights and settings, so it is not loaded: {error}") from error
+        raise BadCheckpoint(f"{path} holds more than weights and settings, so it is not loaded") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise BadCheckpoint(f"{path} is not a whole checkpoint: {error}") from error
     match content:

@@ -2,19 +2,11 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from model.cross_attention import CrossAttention, Direction, cross_attention, pair_shares, pooled
+from tests.model.attention_by_hand import attention_by_hand
 
 D = 6
-
-
-def obvious(regions: torch.Tensor, words: torch.Tensor, kernel: CrossAttention) -> float:
-    """One pair, with the attended vectors themselves: those who attend are the rows of `a`."""
-    a, b = (regions, words) if kernel.direction is Direction.I2T else (words, regions)
-    leaky = F.leaky_relu(a @ b.T, 0.1)  # [attending, attended]
-    attention = (kernel.lambda_softmax * leaky / ((leaky**2).sum(dim=0).sqrt() + 1e-8)).softmax(dim=1)
-    return float(F.cosine_similarity(a, attention @ b, dim=1, eps=1e-8).mean())
 
 
 def some(*counts: int, seed: int) -> list[torch.Tensor]:
@@ -36,7 +28,7 @@ def kernel(request: pytest.FixtureRequest) -> CrossAttention:
 def test_every_pair_is_scored_as_if_it_were_alone(kernel: CrossAttention, padding: float) -> None:
     images, sentences = some(5, 1, 8, seed=0), some(4, 1, 3, 7, seed=1)
     scores = cross_attention(*padded(images, padding=padding), *padded(sentences, padding=padding), kernel=kernel)
-    expected = [[obvious(image, words, kernel) for words in sentences] for image in images]
+    expected = [[attention_by_hand(image, words, kernel) for words in sentences] for image in images]
     assert scores.tolist() == [pytest.approx(row, abs=1e-10) for row in expected]
 
 
@@ -59,7 +51,7 @@ def test_evenly_spread_attention_is_an_inner_product(kernel: CrossAttention) -> 
     (regions,), (words,) = some(9, seed=6), some(5, seed=7)
     attends = kernel.direction is Direction.I2T
     product = pooled(regions, attending=attends) @ pooled(words, attending=not attends)
-    assert float(product) == pytest.approx(obvious(regions, words, even), abs=1e-10)
+    assert float(product) == pytest.approx(attention_by_hand(regions, words, even), abs=1e-10)
 
 
 def test_vectors_without_length_score_nothing_and_have_gradients(kernel: CrossAttention) -> None:
