@@ -30,6 +30,14 @@ class CrossAttention:
     lambda_softmax: float = 9.0
 
 
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """What every region and every word of padded sets are to one another; shares are zero for padding."""
+
+    attention: Tensor  # [N, R, C, W], how much one attends to the other, of 1
+    shares: Tensor  # [N, R, C, W], of the score of image and sentence, which is their sum
+
+
 def cross_attention(
     regions: Tensor, real_regions: Tensor, words: Tensor, real_words: Tensor, *, kernel: CrossAttention
 ) -> Tensor:
@@ -39,16 +47,17 @@ def cross_attention(
     parts = [torch.empty(0, c, device=regions.device)]
     for start in range(0, n, block):
         some = slice(start, start + block)
-        parts.append(pair_shares(regions[some], real_regions[some], words, real_words, kernel=kernel).sum(dim=(1, 3)))
+        pairs = pair_up(regions[some], real_regions[some], words, real_words, kernel=kernel)
+        parts.append(pairs.shares.sum(dim=(1, 3)))
     return torch.cat(parts)
 
 
-def pair_shares(
+def pair_up(
     regions: Tensor, real_regions: Tensor, words: Tensor, real_words: Tensor, *, kernel: CrossAttention
-) -> Tensor:
-    """The share of every region-word pair in the score of its image and sentence, [N, R, C, W].
+) -> Pairs:
+    """Sets padded as in cross_attention.
 
-    A cosine of x with the attended sum of a_t y_t is the sum of a_t (x . y_t) over both lengths, so the shares sum to
+    The cosine of x with the attended sum of a_t y_t is the sum of a_t (x . y_t) over both lengths, so the shares sum to
     the score exactly. The lengths of attended words come from the words' Gram matrix, without those vectors themselves.
     """
     regions, words = _without_padding(regions, real_regions), _without_padding(words, real_words)
@@ -66,8 +75,7 @@ def pair_shares(
             context = torch.einsum("nrcw,nrd->ncwd", attention, regions)
             lengths = (words.norm(dim=2) * context.norm(dim=3))[:, None]  # [N, 1, C, W]
             attending = real_words.sum(dim=1)[:, None]  # [C, 1]
-    shares: Tensor = attention * similarity / (lengths.clamp_min(EPSILON) * attending)
-    return shares
+    return Pairs(attention, attention * similarity / (lengths.clamp_min(EPSILON) * attending))
 
 
 def pooled(rows: Tensor, *, attending: bool) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.cross_attention import CrossAttention, Direction, cross_attention, pair_shares
+from model.cross_attention import CrossAttention, Direction, cross_attention, pair_up
 from model.embeddings import ImageEmbedding, Ragged, SentenceEmbedding
 
 MATRIX_BLOCK = 2**24  # numbers of the similarity matrix held at once when whole sets are compared
@@ -194,33 +194,35 @@ def align(spec: ScoreSpec, image: Mapping[str, Tensor], sentence: SentenceEmbedd
     """For every word the region that answered it and its share of the score, in the order of the words.
 
     `image` holds the channels of one image; its regions are the rows of those that count, one channel after the other
-    as the spec first names them. Pieces of one word are added up.
+    as the spec first names them. Pieces of one word are added up. A word is answered by the region of which it has its
+    greatest share; where there is attention, by the one that it, or that attends to it, most.
     """
-    similarities: dict[str, Tensor] = {}
-    shares_of: dict[str, Tensor] = {}
+    pairs: dict[str, Tensor] = {}
     for term in spec.counting_terms:
-        regions, words = image[term.channel], sentence.channels[term.channel]  # [R, D], [W, D]
-        similarities[term.channel] = regions @ words.T  # [R, W]
-        shares_of[term.channel] = shares_of.get(term.channel, 0.0) + term.weight * _shares(term.kernel, regions, words)
-    similarity, shares = torch.cat(list(similarities.values())), torch.cat(list(shares_of.values()))
+        of_term = _pairs(term, image[term.channel], sentence.channels[term.channel])
+        pairs[term.channel] = pairs.get(term.channel, 0.0) + of_term
+    shares, telling, similarity = torch.cat(list(pairs.values()), dim=1)  # [R of all channels, W] each
     answers = []
     for number in range(len(sentence.words)):
         pieces = sentence.word_of_row == number
         by_region = shares[:, pieces].sum(dim=1)  # [R]
         # A word that no region chose has no share; the region nearest to it is still worth showing.
-        telling = by_region.abs() if bool(by_region.any()) else similarity[:, pieces].sum(dim=1)
-        answers.append(Answer(number, region=int(telling.argmax()), contribution=float(by_region.sum())))
+        chosen_by = telling[:, pieces].sum(dim=1).abs() if bool(by_region.any()) else similarity[:, pieces].sum(dim=1)
+        answers.append(Answer(number, region=int(chosen_by.argmax()), contribution=float(by_region.sum())))
     return answers
 
 
-def _shares(kernel: Kernel, regions: Tensor, words: Tensor) -> Tensor:
-    """The share of every region-word pair of one image [R, D] and one sentence [W, D], [R, W]; its sum is the score."""
-    match kernel:
+def _pairs(term: Term, regions: Tensor, words: Tensor) -> Tensor:
+    """Shares of the score, what tells an answer and similarities of regions [R, D] and words [W, D], [3, R, W]."""
+    similarity = regions @ words.T
+    match term.kernel:
         case MaxSim(pooling):
-            return contributions(regions @ words.T, words, pooling=pooling)
+            shares = telling = contributions(similarity, words, pooling=pooling)
         case CrossAttention():
             all_regions, all_words = (torch.ones(1, len(rows), dtype=torch.bool) for rows in (regions, words))
-            return pair_shares(regions[None], all_regions, words[None], all_words, kernel=kernel)[0, :, 0]
+            pairs = pair_up(regions[None], all_regions, words[None], all_words, kernel=term.kernel)
+            shares, telling = pairs.shares[0, :, 0], pairs.attention[0, :, 0]
+    return torch.stack([term.weight * shares, term.weight * telling, similarity])
 
 
 def contributions(similarity: Tensor, words: Tensor, *, pooling: Pooling) -> Tensor:

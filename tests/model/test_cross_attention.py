@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from model.cross_attention import CrossAttention, Direction, cross_attention, pair_shares, pooled
+from model.cross_attention import CrossAttention, Direction, cross_attention, pair_up, pooled
 from tests.model.attention_by_hand import attention_by_hand
 
 D = 6
@@ -41,9 +41,18 @@ def test_small_blocks_give_the_same(kernel: CrossAttention, monkeypatch: pytest.
 
 def test_the_shares_of_the_pairs_sum_to_the_score(kernel: CrossAttention) -> None:
     items = *padded(some(5, 2, seed=4), padding=0.0), *padded(some(4, 1, seed=5), padding=0.0)
-    shares = pair_shares(*items, kernel=kernel)
+    shares = pair_up(*items, kernel=kernel).shares
     torch.testing.assert_close(shares.sum(dim=(1, 3)), cross_attention(*items, kernel=kernel))
     assert bool((shares[1, 2:] == 0).all()) and bool((shares[:, :, 1, 1:] == 0).all())  # padding has none
+
+
+def test_attention_is_spread_over_what_is_there(kernel: CrossAttention) -> None:
+    items = *padded(some(5, 2, seed=8), padding=0.0), *padded(some(4, 1, seed=9), padding=0.0)
+    attention = pair_up(*items, kernel=kernel).attention
+    over_words = kernel.direction is Direction.I2T
+    spread = attention[1, :2, 1] if over_words else attention[1, :, 1, :1].T
+    assert spread.sum(dim=1).tolist() == pytest.approx([1.0] * len(spread))
+    assert spread[:, 1 if over_words else 2 :].tolist() == [[0.0] * 3] * len(spread)
 
 
 def test_evenly_spread_attention_is_an_inner_product(kernel: CrossAttention) -> None:

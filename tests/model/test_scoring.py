@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from model.cross_attention import CrossAttention, Direction
 from model.embeddings import ImageEmbedding, Ragged, SentenceEmbedding, Word
 from model.scoring import MaxSim, Pooling, ScoreSpec, Term, align, score, score_matrix
 
@@ -80,7 +81,7 @@ def test_no_candidates_have_no_scores():
 
 
 def test_a_spec_survives_json():
-    both = ScoreSpec((Term("regions", MaxSim(Pooling.SYMM)), Term("context", MaxSim(), 0.25)))
+    both = ScoreSpec((Term("regions", MaxSim(Pooling.SYMM)), Term("context", CrossAttention(Direction.T2I, 4.0), 0.25)))
     assert ScoreSpec.from_json(both.to_json()) == both
 
 
@@ -108,3 +109,33 @@ def test_a_word_that_no_region_chose_shows_its_nearest_region_and_no_share():
     query = SentenceEmbedding("a b", {"regions": torch.eye(2)}, words, torch.tensor([0, 1]))
     answers = align(spec(Pooling.MW_SR), {"regions": regions}, query)
     assert (answers[1].region, answers[1].contribution) == (1, 0.0)
+
+
+def test_a_term_without_weight_takes_no_part():
+    generator = torch.Generator().manual_seed(5)
+    image, query = unit(3, generator), sentence(2, generator)
+    with_finder = ScoreSpec((Term("finder", MaxSim(), weight=0.0), *spec(Pooling.MR_SW).terms))
+    expected = obvious(image, query.channels["regions"], Pooling.MR_SW)
+    assert score(with_finder, {"regions": Ragged.of([image])}, query).tolist() == pytest.approx([expected], abs=1e-5)
+    assert sum(answer.contribution for answer in align(with_finder, {"regions": image}, query)) == pytest.approx(
+        expected
+    )
+
+
+def test_regions_of_several_channels_are_counted_one_channel_after_the_other():
+    words, query = torch.eye(2), sentence(2, torch.Generator().manual_seed(0))
+    channels = {"fine": words, "coarse": words}
+    query = SentenceEmbedding("", channels, query.words, query.word_of_row)
+    image = {"fine": torch.tensor([[0.6, 0.0], [0.1, 0.5]]), "coarse": torch.tensor([[0.0, 0.9]])}
+    both = ScoreSpec((Term("fine", MaxSim()), Term("coarse", MaxSim()), Term("fine", MaxSim(), 0.5)))
+    answers = align(both, image, query)
+    assert [answer.region for answer in answers] == [0, 2]
+    assert [answer.contribution for answer in answers] == pytest.approx([1.5 * 0.6, 1.5 * 0.5 + 0.9])
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_a_word_is_answered_by_the_region_that_is_bound_to_it_by_attention(direction):
+    regions, words = torch.tensor([[9.0, 0.1], [0.1, 2.0], [1.0, 1.0]]), torch.eye(2)
+    query = SentenceEmbedding("a b", {"regions": words}, (Word("a", 0, 1), Word("b", 2, 3)), torch.tensor([0, 1]))
+    answers = align(ScoreSpec((Term("regions", CrossAttention(direction)),)), {"regions": regions}, query)
+    assert [answer.region for answer in answers] == [0, 1]
