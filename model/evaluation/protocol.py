@@ -12,6 +12,8 @@ from model.encoder import Encoder
 from model.evaluation.ranks import Metrics, image_to_text_ranks, metrics, rsum, text_to_image_ranks
 from model.scoring import score_matrix
 
+SCORED_AT_ONCE = 256  # images
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -31,15 +33,18 @@ class Report:
 
 
 def evaluate_encoder(encoder: Encoder, pictures: Iterable[Picture], captions: Sequence[Sequence[str]]) -> Report:
-    """`captions` of each of the pictures, in their order (Messina et al., TOMM 2021, section 5; one fold)."""
-    images = list(encode_pictures(encoder, pictures))
+    """`captions` of each of the pictures, in their order (Messina et al., TOMM 2021, section 5; one fold).
+
+    No more than a few pictures are in memory at once, and of their vectors no more than of SCORED_AT_ONCE of them.
+    """
     sentences = list(encode_captions(encoder, [text for own in captions for text in own]))
-    owners = np.repeat(np.arange(len(images)), [len(own) for own in captions])
-    scores = score_matrix(encoder.score_spec, images, sentences).numpy()
+    batches = in_batches(encode_pictures(encoder, pictures), SCORED_AT_ONCE)
+    scores = np.concatenate([score_matrix(encoder.score_spec, images, sentences).numpy() for images in batches])
+    owners = np.repeat(np.arange(len(scores)), [len(own) for own in captions])
     return Report(
         metrics(text_to_image_ranks(scores, owners)),
         metrics(image_to_text_ranks(scores, owners)),
-        images=len(images),
+        images=len(scores),
         captions=len(sentences),
     )
 

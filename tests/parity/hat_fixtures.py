@@ -1,8 +1,6 @@
 """The published HAT's reference outputs, whichever of them a folder holds; their README says what each array is."""
 
 import json
-import math
-import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -11,31 +9,23 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from comparison import Row, compare, equal
+from hat_model import Model
+from hat_training import compare_gradients, compare_training
 from PIL import Image
-from safetensors.torch import load_file
 
 from indexer.decode import decode
-from model.cross_attention import CrossAttention, Direction, cross_attention
+from model.cross_attention import Direction
 from model.embeddings import Picture
 from model.evaluation.ranks import image_to_text_ranks, text_to_image_ranks, top
 from model.framing import Framing
 from model.hat.config import LEVELS
 from model.hat.encoder import cut, normalised
-from model.hat.network import Hat
-from model.hat.published import (
-    PublishedCheckpoint,
-    load_published_weights,
-    our_names,
-    published_config,
-    read_published,
-)
 from model.teran.encoder import pad_ids
 from model.teran.tokenizer import Tokenizer
 from model.training.losses import contrastive_loss
 
-SETS, SCORES, LOSSES, GRADIENTS, STEPS = 1e-4, 5e-5, 1e-4, 1e-3, 2e-3
+SETS, SCORES, LOSSES = 1e-4, 5e-5, 1e-4
 GREY_LEVEL = 1  # by which Pillow's versions differ
-LEARNING_RATE = 1e-4
 CAPTIONS = 5
 
 
@@ -52,79 +42,6 @@ def check(root: Path) -> Iterator[Row]:
 
 
 # --- a network, small or of published size ---------------------------------------------------------------------------
-
-
-class Model:
-    """What a folder describes, with its batch."""
-
-    def __init__(self, folder: Path) -> None:
-        config = json.loads((folder / "config.json").read_text())
-        self.weights, settings = weights_of(folder, config)
-        published = PublishedCheckpoint(settings, self.weights)
-        self.network = Hat(published_config(published, text_heads=config["bert"]["num_attention_heads"])).eval()
-        load_published_weights(self.network, self.weights)
-        self.margin, self.lambda_softmax = config["margin"], config["lambda_softmax"]
-        inputs = dict(np.load(folder / "inputs.npz"))
-        self.pixels = pixels_of(inputs)
-        self.token_ids = torch.from_numpy(inputs["input_ids"])
-        self.real = torch.from_numpy(inputs["attention_mask"]).bool()
-
-    def levels(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        return self.network.encode_images(self.pixels), self.network.encode_tokens(self.token_ids, self.real)
-
-    def scores(self, direction: Direction, images, texts, *, dtype=torch.float32) -> list[torch.Tensor]:
-        """Of every level, [N, C]."""
-        kernel = CrossAttention(direction, self.lambda_softmax)
-        return [
-            cross_attention(
-                image.to(dtype), torch.ones(image.shape[:2], dtype=torch.bool), text.to(dtype), self.real, kernel=kernel
-            )
-            for image, text in zip(images, texts, strict=True)
-        ]
-
-    def loss(self, direction: Direction) -> torch.Tensor:
-        total = torch.stack(self.scores(direction, *self.levels())).sum(dim=0)
-        return contrastive_loss(total, margin=self.margin, hardest=True)
-
-
-def weights_of(folder: Path, config) -> tuple[dict[str, torch.Tensor], dict]:
-    """Weights by published names and the settings, from whichever of the three places the folder has."""
-    if (folder / "checkpoint.ckpt").exists():
-        published = read_published(folder / "checkpoint.ckpt")
-        return dict(published.weights), {**config, **published.config}
-    if (folder / "weights.safetensors").exists():
-        return load_file(folder / "weights.safetensors"), config
-    shapes = json.loads((folder / "state_dict_keys.json").read_text())
-    return {
-        name: fill(name, shape, seed=config["fill_seed"])
-        for name, (shape, dtype) in shapes.items()
-        if dtype.startswith("float") and not name.endswith("attn_mask")
-    }, config
-
-
-def fill(name: str, shape: list[int], *, seed: int) -> torch.Tensor:
-    """The recipe of the README: SplitMix64 of the name and the place."""
-    state = np.uint64((zlib.crc32(name.encode()) << 32) + seed)
-    with np.errstate(over="ignore"):
-        z = state + np.arange(1, math.prod(shape) + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z ^= z >> np.uint64(31)
-    u = (z >> np.uint64(40)).astype(np.float64) / 2**23 - 1
-    if name.endswith("relative_position_bias_table"):
-        values = 0.5 * u
-    elif len(shape) == 1:
-        values = 1 + 0.2 * u if name.endswith("weight") else 0.1 * u
-    else:
-        values = u * np.sqrt(3 / math.prod(shape[1:]))
-    return torch.from_numpy(values.astype(np.float32).reshape(shape))
-
-
-def pixels_of(inputs) -> torch.Tensor:
-    if "pixel_values" in inputs:
-        return torch.from_numpy(inputs["pixel_values"])
-    whole = inputs["pixels_uint8"].transpose(0, 2, 3, 1)  # [n, S, S, 3]
-    return normalised([Picture(pixels, pixels.shape[1], pixels.shape[0]) for pixels in whole])
 
 
 def check_model(folder: Path) -> Iterator[Row]:
@@ -206,71 +123,6 @@ def compare_scalars(case: str, model: Model, images, texts, scalars) -> Iterator
             yield compare(case, f"{name} std", values.std(correction=0), expected["std"], SETS)
             yield compare(case, f"{name} absmax", values.abs().max(), expected["absmax"], SETS)
             yield compare(case, f"{name} l2, relative", values.norm() / expected["l2"], 1, SETS)
-
-
-# --- training --------------------------------------------------------------------------------------------------------
-
-
-def compare_gradients(case: str, model: Model, outputs) -> Iterator[Row]:
-    """Gradients of the projections, by how far they are off in proportion to their length."""
-    for direction in Direction:
-        wanted = {name: value for name, value in outputs.items() if name.startswith(f"grad_{direction}/")}
-        if not wanted:
-            continue
-        gradients = gradients_of(model, direction)
-        for name, expected in wanted.items():
-            (own,) = our_names(name.split("/", 1)[1])
-            distance = np.linalg.norm(gradients[own] - expected) / np.linalg.norm(expected)
-            yield compare(case, f"{name}, relative", distance, 0, GRADIENTS)
-
-
-def compare_training(case: str, model: Model, name: str, expected) -> Iterator[Row]:
-    """`name` is like i2t_frozen: what learns is the projections, or everything."""
-    direction, _, frozen = name.partition("_")
-    if frozen == "frozen":
-        for own, parameter in model.network.named_parameters():
-            parameter.requires_grad_("projections" in own)
-    gradients = gradients_of(model, Direction(direction))
-    yield compare(case, "n_params_with_grad", len(published_names(model, gradients)), expected["n_params_with_grad"], 0)
-    yield equal(case, "parameters with a gradient", published_names(model, gradients), set(expected["grad_l2"]))
-    yield compare_lengths(case, gradients, expected["grad_l2"])
-    losses = losses_of_steps(model, Direction(direction), steps=len(expected["losses_3_adam_steps"]))
-    for step, (ours, published) in enumerate(zip(losses, expected["losses_3_adam_steps"], strict=True)):
-        yield compare(case, f"loss before step {step}, relative", ours / published, 1, STEPS)
-
-
-def compare_lengths(case: str, gradients, expected) -> Row:
-    """All gradients in one row, which names the worst."""
-    lengths = {
-        name: math.sqrt(sum(float(np.square(gradients[own], dtype=np.float64).sum()) for own in our_names(name)))
-        for name in expected
-    }
-    # That of a key's bias is zero, for it moves all logits of a softmax alike: what is recorded is rounding.
-    scales = {name: 1.0 if name.endswith("attention.self.key.bias") else length for name, length in expected.items()}
-    off = {name: abs(lengths[name] - length) / scales[name] for name, length in expected.items()}
-    worst = max(off, key=off.__getitem__)
-    return compare(case, f"grad_l2 of {len(off)}, relative; worst {worst}", off[worst], 0, GRADIENTS)
-
-
-def gradients_of(model: Model, direction: Direction) -> dict[str, np.ndarray]:
-    model.network.zero_grad()
-    model.loss(direction).backward()
-    learning = [(name, one.grad) for name, one in model.network.named_parameters() if one.grad is not None]
-    return {name: gradient.numpy() for name, gradient in learning}
-
-
-def published_names(model: Model, gradients) -> set[str]:
-    return {name for name in model.weights if our_names(name) and all(own in gradients for own in our_names(name))}
-
-
-def losses_of_steps(model: Model, direction: Direction, *, steps: int) -> Iterator[float]:
-    optimiser = torch.optim.Adam((one for one in model.network.parameters() if one.requires_grad), lr=LEARNING_RATE)
-    for _ in range(steps):
-        optimiser.zero_grad()
-        loss = model.loss(direction)
-        yield loss.item()
-        loss.backward()
-        optimiser.step()
 
 
 # --- what is around a network ----------------------------------------------------------------------------------------
