@@ -42,10 +42,12 @@ def draw_words(photograph: Image.Image, words: Sequence[DrawnWord], *, score: fl
 
 def _draw_box(pen: ImageDraw.ImageDraw, word: DrawnWord, number: int, *, size: tuple[int, int]) -> None:
     width, height = size
-    inset = 4 * (number % 6)  # so that words which share a region can be told apart
     x0, y0, x1, y1 = word.box
+    # So that words which share a region can be told apart, if it has room for that.
+    inset = min(4 * (number % 6), (x1 - x0) * width / 3, (y1 - y0) * height / 3)
     left, top = x0 * width + inset, y0 * height + inset
-    pen.rectangle((left, top, x1 * width - inset - 1, y1 * height - inset - 1), outline=_colour(number), width=3)
+    right, bottom = max(left, x1 * width - inset - 1), max(top, y1 * height - inset - 1)
+    pen.rectangle((left, top, right, bottom), outline=_colour(number), width=3)
     label = f"{number + 1} {word.text[:16]}"
     font = ImageFont.load_default(16)
     top += 18 * (number % 6)

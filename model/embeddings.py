@@ -26,7 +26,7 @@ class Picture:
 @dataclass(frozen=True, slots=True)
 class ImageEmbedding:
     channels: Channels
-    boxes: Tensor  # [R, 4] float32: x0, y0, x1, y1 as shares of width and height
+    boxes: Tensor  # [R, 4] float32: x0, y0, x1, y1 as shares of width and height; R of all channels that count together
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,9 @@ class HatEncoder:
         seen = {(network.config.framing, network.config.longest_sentence) for network in networks}
         if len(seen) != 1:
             raise BadCheckpoint("the networks of an ensemble must take the same pictures and the same sentences")
+        known = min(network.config.bert.vocabulary for network in networks)
+        if tokenizer.size > known:
+            raise BadCheckpoint(f"the vocabulary has {tokenizer.size} pieces, the network knows {known}: take its own")
         ((self.framing, self._longest),) = seen
         self._networks = [network.eval() for network in networks]
         self._tokenizer = tokenizer

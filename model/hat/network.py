@@ -73,7 +73,7 @@ def swin_config(sizes: SwinSizes) -> Any:  # noqa: ANN401  transformers carries 
         depths=list(sizes.depths),
         num_heads=list(sizes.heads),
         window_size=sizes.window,
-        drop_path_rate=sizes.drop_path,
+        drop_path_rate=sizes.drop_path,  # of attention alone; the published training dropped paths of the MLPs, too
         layer_norm_eps=LAYER_NORM_EPS,
     )
 

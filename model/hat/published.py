@@ -19,6 +19,7 @@ from model.checkpoint import copy_strictly, save_hat, weights_once
 from model.cross_attention import Direction
 from model.errors import BadCheckpoint
 from model.hat.config import HatConfig, SwinSizes
+from model.hat.encoder import HatEncoder
 from model.hat.network import Hat
 from model.teran.config import BertSizes
 from model.teran.tokenizer import Tokenizer
@@ -93,7 +94,8 @@ def read_published(path: Path) -> PublishedCheckpoint:
         raise BadCheckpoint(f"{path} is not a whole checkpoint: {error}") from error
     match content:
         case {"state_dict": dict() as weights, "hyper_parameters": {"config": dict() as config}}:
-            return PublishedCheckpoint(config, weights)
+            if all(isinstance(value, Tensor) for value in weights.values()):
+                return PublishedCheckpoint(config, weights)
     raise BadCheckpoint(f"{path} is not a HAT checkpoint: it must hold `state_dict` and `hyper_parameters`")
 
 
@@ -109,8 +111,10 @@ def import_published(checkpoints: Sequence[Path], folder: Path, *, bert: Path | 
         network = Hat(published_config(published, text_heads=text_heads(published.weights, bert=named)))
         load_published_weights(network, published.weights)
         networks.append(network)
-    name = "+".join(path.name.removesuffix(".ckpt") for path in checkpoints)
-    save_hat(folder, name=name, networks=networks, tokenizer=Tokenizer(named), dtype=torch.float32)
+    name, tokenizer = "+".join(path.name.removesuffix(".ckpt") for path in checkpoints), Tokenizer(named)
+    # Refuses what does not fit together before anything is written.
+    HatEncoder(networks, tokenizer, name=name, fingerprint="")
+    save_hat(folder, name=name, networks=networks, tokenizer=tokenizer, dtype=torch.float32)
 
 
 def published_config(published: PublishedCheckpoint, *, text_heads: int) -> HatConfig:
@@ -131,7 +135,7 @@ def published_config(published: PublishedCheckpoint, *, text_heads: int) -> HatC
 def text_heads(weights: Mapping[str, Tensor], *, bert: str) -> int:
     """Heads leave no trace in weights: the folder `bert` says how many, or they have 64 numbers each, as in BERT."""
     if not (Path(bert) / "config.json").is_file():
-        return max(1, _word_table(weights).shape[1] // 64)
+        return max(1, _word_table(weights).shape[-1] // 64)
     try:
         return int(AutoConfig.from_pretrained(bert).num_attention_heads)
     except (OSError, ValueError) as error:
@@ -143,7 +147,8 @@ def load_published_weights(network: Hat, weights: Mapping[str, Tensor]) -> None:
     ours: dict[str, Tensor] = {}
     for name, value in weights.items():
         names = our_names(name)
-        ours |= dict(zip(names, value.chunk(max(1, len(names))), strict=True)) if names else {}
+        parts = value.tensor_split(len(names)) if len(names) > 1 else [value] * len(names)
+        ours |= dict(zip(names, parts, strict=True))
     copy_strictly(ours, weights_once(network))
 
 

@@ -40,6 +40,11 @@ class Tokenizer:
         self._pieces.no_truncation()
         self._pieces.no_padding()
 
+    @property
+    def size(self) -> int:
+        """How many pieces the vocabulary has."""
+        return int(self._pieces.get_vocab_size())
+
     def write_vocabulary(self, path: Path) -> None:
         pieces = sorted(self._pieces.get_vocab().items(), key=lambda piece: piece[1])
         path.write_text("".join(f"{piece}\n" for piece, _ in pieces), encoding="utf-8")

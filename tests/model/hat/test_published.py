@@ -41,6 +41,14 @@ def test_two_checkpoints_become_an_ensemble(weights, tmp_path) -> None:
     assert sum(term.weight for term in encoder.score_spec.terms) == pytest.approx(3)
 
 
+def test_a_vocabulary_that_the_network_does_not_know_is_refused(weights, tmp_path) -> None:
+    bert = write_bert(tmp_path / "bert")
+    (bert / "vocab.txt").write_text((bert / "vocab.txt").read_text() + "\nfrisbee")
+    with pytest.raises(BadCheckpoint, match="20 pieces, the network knows 19"):
+        import_published([save_published(tmp_path / "best.ckpt", weights)], tmp_path / "imported", bert=bert)
+    assert not (tmp_path / "imported").exists()
+
+
 class Callback:
     """Its class stands in the checkpoint by name."""
 
@@ -110,6 +118,7 @@ def test_a_checkpoint_of_another_system_is_told_from_its_names(weights, tmp_path
         (lambda w: w.pop("vit_model.norm_2.bias"), "1 missing .*norms.1.bias"),
         (lambda w: w.pop("vit_model.layers.1.blocks.1.attn.qkv.weight"), "3 missing"),
         (lambda w: w.update({"vit_model.norm.bias": torch.zeros(9)}), "1 of another shape"),
+        (lambda w: w.update({"vit_model.layers.1.blocks.1.attn.qkv.bias": torch.zeros(1)}), "3 of another shape"),
         (lambda w: w.update({"vit_model.typo": torch.zeros(9)}), "typo is not a name"),
         (lambda w: w.update({"text_transformer.typo": torch.zeros(9)}), "1 unknown"),
         (lambda w: w["vit_model.norm.bias"].fill_(torch.nan), "not finite"),
