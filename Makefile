@@ -10,12 +10,15 @@ setup: $(VENV)/installed-$(FAISS)
 
 $(VENV)/installed-$(FAISS): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	rm -f $(VENV)/installed-*
+	$(VENV)/bin/python -m pip uninstall --quiet --yes faiss-cpu faiss-gpu
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(FAISS),demo,train,dev]'
 	touch $@
 
 # make demo IMAGES=/path/to/photographs PORT=8000 CHECK=1
+demo: export IMAGES_FOLDER = $(value IMAGES)
 demo: setup
-	$(TERAN) demo $(if $(IMAGES),--images '$(IMAGES)') $(if $(PORT),--port $(PORT)) $(if $(CHECK),--check)
+	$(TERAN) demo $(if $(value IMAGES),--images "$$IMAGES_FOLDER") $(if $(PORT),--port $(PORT)) $(if $(CHECK),--check)
 
 test: setup lint
 	$(VENV)/bin/python -m pytest -q $(ARGS)

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from indexer.decode import decode, read_photograph
 from indexer.errors import DecodeError, IndexerError
 from indexer.index.errors import IndexFault
-from indexer.index.layout import collection_path
+from indexer.index.layout import collection_path, list_collections
 from indexer.index.snapshot import open_snapshot
 from indexer.index.verify import verify_collection
 from indexer.ledger.errors import LedgerError
@@ -43,7 +43,7 @@ from service.demo import DemoFailed, ask, demo_photographs
 from service.errors import BadSettings, InvalidRequest, ServiceError
 from service.hits import find_hits
 from service.logs import configure_logs
-from service.server import run, run_while
+from service.server import check_address, run, run_while
 from service.settings import Settings, read_settings
 from service.terminal import messages, print_hits, print_report, progress_bar, say, with_progress
 from service.worker_watch import worker_command
@@ -124,6 +124,7 @@ def serve(
     """Serve the page and the API until Ctrl-C."""
     settings = read_settings(data=data, model=model, device=device, host=host, port=port, roots=root, worker=worker)
     configure_logs()
+    check_address(settings.host, settings.port)
     run(application(settings, load(settings)), host=settings.host, port=settings.port)
 
 
@@ -145,17 +146,24 @@ def worker(
 
 
 @app.command()
-def verify(collection: Collection = "default", data: Data = None) -> None:
+def verify(
+    collection: Annotated[str | None, typer.Option("--collection", "-c", help="name of one [all of them]")] = None,
+    data: Data = None,
+) -> None:
     """Check every checksum and all that must hold; exit 1 and name the file on damage."""
     settings = read_settings(data=data)
-    found = verify_collection(collection_path(settings.data, collection))
-    for fault in found.faults:
-        print(f"{fault.file}: {fault.what}")
-    for leftover in found.leftovers:
-        say(f"{leftover}: left over, removed when something is indexed next")
-    if found.faults:
+    damaged = False
+    for name in [collection] if collection is not None else list_collections(settings.data) or ["default"]:
+        found = verify_collection(collection_path(settings.data, name))
+        for fault in found.faults:
+            print(f"{fault.file}: {fault.what}")
+        for leftover in found.leftovers:
+            say(f"{leftover}: left over, removed when something is indexed next")
+        if not found.faults:
+            print(f"{name}: no fault found")
+        damaged = damaged or bool(found.faults)
+    if damaged:
         raise typer.Exit(1)
-    print(f"{collection}: no fault found")
 
 
 @app.command()
@@ -238,6 +246,9 @@ def demo(
     """Index some photographs and serve them."""
     paths = [images] if images is not None else demo_photographs()
     settings = read_settings(data=data, port=port, roots=[images.resolve()] if images else None)
+    configure_logs()
+    if not check:
+        check_address(settings.host, settings.port)
     encoder = load(settings)
     # A folder of its own for every set of photographs and model, so that a demo shows what was asked for.
     name = sha256("\n".join([encoder.fingerprint, *(str(path.resolve()) for path in paths)]).encode()).hexdigest()[:12]

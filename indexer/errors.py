@@ -2,7 +2,8 @@
 
 IndexerError
 ├── DecodeError         one photograph cannot be decoded; its code says why, and its neighbours are not touched
-└── DecoderNotStarted   the processes that decode photographs do not come up: nothing can be indexed
+├── DecoderNotStarted   the processes that decode photographs do not come up: nothing can be indexed
+└── NothingToKeep       pruning would delete all images of a path
 """
 
 from enum import StrEnum
@@ -32,4 +33,8 @@ class DecodeError(IndexerError):
 
 
 class DecoderNotStarted(IndexerError):
+    pass
+
+
+class NothingToKeep(IndexerError):
     pass

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from indexer.decode import read_photograph
 from indexer.decode_pool import DecodePool
-from indexer.errors import DecodeError
+from indexer.errors import DecodeError, NothingToKeep
 from indexer.index.deletion import delete_images
 from indexer.index.records import Record, content_id
 from indexer.ledger.items import storable
@@ -18,7 +18,7 @@ from indexer.upkeep import keep_in_shape
 from model.batches import in_batches
 from model.encoder import Encoder
 
-COMMITTED_AT_ONCE = 512  # what a kill in the middle costs at most
+COMMITTED_AT_ONCE = 128  # what a kill in the middle costs at most
 
 
 @dataclass(slots=True)
@@ -39,8 +39,11 @@ def index_paths(
 ) -> Summary:
     """Index what is new below `paths`; called again after a kill, it goes on with what is missing.
 
-    With `prune`, images are deleted whose files below `paths` are no longer there, or hold other bytes by now.
+    With `prune`, images are deleted whose files below `paths` are no longer there, or hold other bytes by now. An image
+    is known by the first file that brought it. Raises NothingToKeep.
     """
+    if prune:
+        _check_that_there_is_something(paths)
     summary, present = Summary(), set[str]()
     for files in in_batches(scan(paths), COMMITTED_AT_ONCE):
         photographs = [Photograph(file, name=storable(file.name), source=str(file)) for file in files]
@@ -49,12 +52,19 @@ def index_paths(
         summary.failures += [outcome for outcome in outcomes if outcome.fate is Fate.FAILED]
         present.update(outcome.image_id for outcome in outcomes if outcome.image_id is not None)
         progress(outcomes)
+        keep_in_shape(collection)
     if prune:
         roots = [path.resolve() for path in paths]
         gone = select_live(collection, lambda r: r.id not in present and _lies_below(roots, r) and _is_gone(r))
         summary.pruned = len(delete_images(collection, [record.id for record in gone]).deleted) if gone else 0
     keep_in_shape(collection)
     return summary
+
+
+def _check_that_there_is_something(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if next(scan([path]), None) is None:
+            raise NothingToKeep(f"{path} holds no photograph, so nothing was pruned: is a disk not mounted?")
 
 
 def _lies_below(roots: Sequence[Path], record: Record) -> bool:

@@ -69,8 +69,8 @@ class Worker:
         while not stopping.is_set():
             try:
                 if time.monotonic() >= next_tidy:
+                    next_tidy = time.monotonic() + TIDY_EVERY_S  # before it is done: what fails must not keep all else
                     self._tidy()
-                    next_tidy = time.monotonic() + TIDY_EVERY_S
                 if not self.work_once(stopping=stopping):
                     self._wait_for_work(wake_up)
             except PASSING as error:  # no photograph is to blame, and all of them can wait
@@ -146,7 +146,7 @@ class Worker:
     def _keep_in_shape(self, collection: Path) -> None:
         try:
             keep_in_shape(collection)
-        except IndexFault:  # the collection is searched as it is, and new images still come in
+        except (IndexFault, OSError):  # the collection is searched as it is, and new images still come in
             logger.exception("%s could not be merged", collection)
 
 

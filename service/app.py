@@ -1,7 +1,9 @@
 """The application: its parts, put together, and its routes."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -15,6 +17,7 @@ from indexer.index.manifest import EncoderIdentity
 from indexer.ledger.ledger import LEDGER_FILE, Ledger
 from indexer.ledger.spool import UPLOADS, Spool
 from indexer.ledger.wake_up import WakeUp
+from model.embeddings import SentenceEmbedding
 from model.encoder import Encoder
 from service import problems
 from service.body_limit import BodyLimit
@@ -35,6 +38,8 @@ PAGE_POLICY: Final = (
     b"default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     b"frame-ancestors 'none'"
 )
+WRITES_AT_ONCE: Final = 8
+PATIENCE_S: Final = 10.0  # with a sentence of our own
 ASK_AGAIN: Final = b"no-cache"  # a browser keeps the page, and asks each time whether it still holds
 
 
@@ -102,9 +107,22 @@ async def _assemble(
         ledger=ledger,
         spool=Spool(settings.data / UPLOADS),
         wake_up=wake_up,
-        health=Health(encoder, live, data=settings.data, cache=cache, worker_runs=watch.runs if watch else None),
+        health=Health(
+            _blocking(batcher),
+            live,
+            data=settings.data,
+            cache=cache,
+            worker_runs=watch.runs if watch else None,
+        ),
         metrics=metrics,
+        writing=stack.enter_context(ThreadPoolExecutor(WRITES_AT_ONCE, thread_name_prefix="write")),
     )
+
+
+def _blocking(batcher: QueryBatcher) -> Callable[[str], SentenceEmbedding]:
+    """For other threads than that of the event loop."""
+    loop = asyncio.get_running_loop()
+    return lambda sentence: asyncio.run_coroutine_threadsafe(batcher.encode(sentence), loop).result(PATIENCE_S)
 
 
 class PagePolicy:

@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from typing import Protocol
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 0.05  # a cache that is slower than this is none
+CONNECTIONS = 32
 FAILURES_TO_OPEN, OPEN_S = 3, 5.0
 KEPT_S = 3600
 
@@ -70,14 +71,16 @@ class RedisCache:
     """Redis behind a breaker: after a few failures it is left alone for a while, so that it slows nobody down."""
 
     def __init__(self, url: str) -> None:
-        self._redis: Redis = Redis.from_url(
+        pool = BlockingConnectionPool.from_url(
             url,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             # The default retries for seconds when Redis is gone.
             retry=Retry(NoBackoff(), 0),
-            max_connections=32,
+            max_connections=CONNECTIONS,
+            timeout=TIMEOUT_S,  # that a query waits for a free connection
         )
+        self._redis: Redis = Redis.from_pool(pool)
         self._failures = 0
         self._closed_until = 0.0
 

@@ -47,8 +47,8 @@ def _told(question: str, answer: dict[str, Any]) -> str:
     lines = [question]
     for hit in answer["results"]:
         explanation = hit["explanation"]
-        if not explanation or not explanation["words"]:
-            raise DemoFailed(f"{question!r}: no word of {hit['name']} is explained")
+        if not explanation or [word["text"] for word in explanation["words"]] != question.split():
+            raise DemoFailed(f"{question!r}: not every word is explained in {hit['name']}")
         lines.append(f"  {hit['rank']}. {hit['name']}  score {hit['score']:.3f}")
         for word in explanation["words"]:
             box = ", ".join(f"{side:.2f}" for side in explanation["regions"][str(word["region"])]["box"])

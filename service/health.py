@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from indexer.index.errors import IndexFault
 from indexer.index.search import search
-from model.encoder import Encoder
+from model.embeddings import SentenceEmbedding
 from service.cache import Cache
 from service.live_index import LiveIndex
 
@@ -28,9 +28,16 @@ class Check:
 
 class Health:
     def __init__(
-        self, encoder: Encoder, index: LiveIndex, *, data: Path, cache: Cache, worker_runs: Callable[[], bool] | None
+        self,
+        encode: Callable[[str], SentenceEmbedding],
+        index: LiveIndex,
+        *,
+        data: Path,
+        cache: Cache,
+        worker_runs: Callable[[], bool] | None,
     ) -> None:
-        self._encoder = encoder
+        """`encode` is the way that the sentences of users take."""
+        self._encode = encode
         self._index = index
         self._data = data
         self._cache = cache
@@ -52,7 +59,7 @@ class Health:
         if self._canary.state == "ok" and time.monotonic() - self._answered < CANARY_LASTS_S:
             return self._canary
         try:
-            (sentence,) = self._encoder.encode_sentences([CANARY])
+            sentence = self._encode(CANARY)
             for name in self._index.names():
                 with suppress(IndexFault):  # the check of the index tells of it
                     search(self._index.snapshot(name), sentence, limit=1, shortlist_size=16)

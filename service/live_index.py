@@ -29,7 +29,7 @@ class LiveIndex:
         self._fingerprint = fingerprint
         self._opened: dict[str, Opened] = {}
         self._locks: dict[str, threading.Lock] = {}
-        self._faults: dict[str, IndexFault] = {}
+        self._faults: dict[str, IndexFault | OSError] = {}
 
     def snapshot(self, name: str) -> Snapshot:
         """The latest commit of a collection. Raises IndexFault when there is none, or it is of other weights.
@@ -71,7 +71,7 @@ class LiveIndex:
         try:
             snapshot = open_snapshot(path, previous=before.snapshot if before else None)
             snapshot.check_model(self._fingerprint)
-        except IndexFault as error:
+        except (IndexFault, OSError) as error:
             self._faults[name] = error
             if before is None:
                 raise

@@ -1,8 +1,12 @@
 """The finished parts of a running service, as its routes find them."""
 
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 
@@ -16,6 +20,9 @@ from service.metrics import Metrics
 from service.searcher import Searcher
 from service.settings import Settings
 
+Given = ParamSpec("Given")
+Done = TypeVar("Done")
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -28,6 +35,10 @@ class Parts:
     wake_up: WakeUp | None
     health: Health
     metrics: Metrics
+    writing: Executor  # threads for what may wait for locks and disks, so that no search waits with it
+
+    async def write(self, work: Callable[Given, Done], *args: Given.args, **kwargs: Given.kwargs) -> Done:
+        return await asyncio.get_running_loop().run_in_executor(self.writing, partial(work, *args, **kwargs))
 
     @property
     def data(self) -> Path:

@@ -8,7 +8,17 @@ from typing import TypeVar
 import uvicorn
 from fastapi import FastAPI
 
+from service.errors import BadSettings
+
 Answer = TypeVar("Answer")
+
+
+def check_address(host: str, port: int) -> None:
+    """Before anything long is begun. Raises BadSettings."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise BadSettings(f"{host}, port {port}, cannot be served: {error.strerror}; say another --port") from error
 
 
 def run(app: FastAPI, *, host: str, port: int) -> None:

@@ -17,14 +17,16 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     roots: list[Path] = Field(default=[], description="folders that POST /index may name on the server, as JSON")
-    redis_url: str | None = Field(default=None, description="query cache and wake-up; nothing depends on it")
+    redis_url: str | None = Field(
+        default=None, pattern="^(rediss?|unix)://", description="query cache and wake-up; nothing depends on it"
+    )
     threads: int | None = Field(default=None, ge=1, description="threads of one computation; all cores by default")
 
     worker: bool = Field(default=True, description="start and watch an indexing worker beside the service")
     max_query_batch: int = Field(default=32, ge=1)
     max_queries: int = Field(default=256, ge=1, description="answered at once; more are refused")
     max_files: int = Field(default=1000, ge=1, description="photographs in one request")
-    max_file_bytes: int = Field(default=64 * 2**20, ge=1)
+    max_file_bytes: int = Field(default=64 * 2**20, ge=1, le=64 * 2**20, description="no larger ones are decoded")
     max_body_bytes: int = Field(default=4 * 2**30, ge=1)
     cache_bytes: int = Field(default=64 * 2**20, ge=0, description="answers kept in this process")
 

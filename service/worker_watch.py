@@ -70,4 +70,5 @@ class WorkerWatch:
 
 
 def worker_command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "teran", "worker", "--watched", *arguments]
+    """-P: the folder that the service was started in may hold modules of the same names."""
+    return [sys.executable, "-P", "-m", "teran", "worker", "--watched", *arguments]

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -90,8 +91,17 @@ def test_damage_is_found_and_named(teran_run, photos, tmp_path):
     assert teran_run("verify")[:2] == (0, "default: no fault found\n")
     (rows,) = collection_path(tmp_path / "data", "default").glob("segments/*/channel.regions.rows")
     rows.write_bytes(rows.read_bytes()[:-1])
+    teran_run("index", photos, "--collection", "whole")
     status, output, _ = teran_run("verify")
-    assert status == 1 and output.startswith(f"{rows}: ")
+    assert status == 1 and output.startswith(f"{rows}: ") and output.endswith("whole: no fault found\n")
+    assert teran_run("verify", "-c", "whole")[0] == 0
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_done(teran_run, photos, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        status, _, errors = teran_run("demo", "--images", photos, "--port", taken.getsockname()[1])
+    assert status == 1 and "Address already in use" in errors and errors.count("\n") == 1
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(

@@ -129,9 +129,9 @@ def translated_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         code = vars(error).get("sqlite_errorcode", 0) & 0xFF  # misuse of the Python module has none
-        if code not in ERRORS:
+        if not code:
             raise
-        kind, advice = ERRORS[code]
+        kind, advice = ERRORS.get(code, (LedgerError, str(error)))
         raise kind(f"{path}: {advice}") from error
 
 

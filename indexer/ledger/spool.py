@@ -65,12 +65,19 @@ class Spool:
         Younger files are left alone: their job may be about to be submitted.
         """
         bound = time.time() - older_than.total_seconds()
-        old = [file for file in self.folder.iterdir() if file.stat().st_mtime < bound]
+        old = [file for file in self.folder.iterdir() if _is_old(file, bound)]
         needed = ledger.unfinished_uploads()
         left_over = [file for file in old if file not in needed]
         for file in left_over:
             file.unlink(missing_ok=True)
         return len(left_over)
+
+
+def _is_old(file: Path, bound: float) -> bool:
+    try:
+        return file.is_file() and file.stat().st_mtime < bound
+    except FileNotFoundError:  # its job has just finished
+        return False
 
 
 def _copy(upload: Upload, target: Path, *, limit: int) -> tuple[str, int]:

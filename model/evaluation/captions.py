@@ -26,7 +26,7 @@ def read_captions(path: Path, *, split: str | None = None) -> list[CaptionedImag
 
 def _lines(path: Path) -> Iterator[CaptionedImage]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # not splitlines: JSON may hold other ends of lines
     except (OSError, UnicodeDecodeError) as error:
         raise BadFeatures(f"the captions cannot be read: {error}") from error
     for number, line in enumerate(lines, start=1):

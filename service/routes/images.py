@@ -47,7 +47,7 @@ async def thumbnail(
 
 @router.delete("", summary="Delete an image: the very next search does without it", status_code=204)
 async def delete(image_id: str, parts: InParts, collection: str = "default") -> None:
-    result = await asyncio.to_thread(delete_images, collection_path(parts.data, collection), [image_id])
+    result = await parts.write(delete_images, collection_path(parts.data, collection), [image_id])
     if not result.deleted:
         raise _not_found(image_id, collection)
 

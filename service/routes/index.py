@@ -80,9 +80,7 @@ async def _submit_form(request: Request, parts: Parts, idempotency_key: str | No
         if not uploads:
             raise InvalidRequest("the form holds no file: send the photographs as `files`")
         collection = str(form.get("collection", "default"))
-        return await asyncio.to_thread(
-            submit_uploads, parts, uploads, collection=collection, idempotency_key=idempotency_key
-        )
+        return await parts.write(submit_uploads, parts, uploads, collection=collection, idempotency_key=idempotency_key)
 
 
 async def _submit_json(request: Request, parts: Parts, idempotency_key: str | None) -> Job:
@@ -91,7 +89,7 @@ async def _submit_json(request: Request, parts: Parts, idempotency_key: str | No
     except ValidationError as error:
         raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in error.errors()]) from error
     folders = [source.path for source in asked.sources]
-    return await asyncio.to_thread(
+    return await parts.write(
         submit_folders, parts, folders, collection=asked.collection, idempotency_key=idempotency_key
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer.errors import NothingToKeep
 from indexer.index.errors import NoCommit
 from indexer.index.records import content_id
 from indexer.index.snapshot import open_snapshot
@@ -89,9 +90,18 @@ def test_pruning_deletes_only_below_the_paths_given(tmp_path, collection, index)
     for place in ("ab", "b"):
         shutil.rmtree(tmp_path / place)
     assert index(tmp_path / "a", prune=True).pruned == 0
-    (tmp_path / "b").mkdir()
-    assert index(tmp_path / "b", prune=True).pruned == 2
-    assert open_snapshot(collection).live_count == 4
+    write_photographs(tmp_path / "b", range(20, 21))
+    assert index(tmp_path / "b", prune=True).pruned == 1
+    assert open_snapshot(collection).live_count == 5
+
+
+def test_a_folder_in_which_nothing_is_left_is_not_pruned(photos, collection, index):
+    for path in write_photographs(photos, range(2)):
+        index(photos)
+        path.unlink()
+    with pytest.raises(NothingToKeep, match="is a disk not mounted"):
+        index(photos, prune=True)
+    assert open_snapshot(collection).live_count == 2
 
 
 def test_a_changed_photograph_is_indexed_anew_and_pruning_forgets_what_it_was(photos, collection, index):
@@ -116,13 +126,14 @@ def test_a_photograph_that_moved_within_its_folder_is_kept(photos, collection, i
 def test_pruning_keeps_what_only_could_not_be_looked_at(photos, collection, index):
     write_photographs(photos / "closed", range(2))
     write_photographs(photos / "gone", range(2, 4))
+    write_photographs(photos, range(90, 91))
     index(photos)
     shutil.rmtree(photos / "gone")
     shown = photos / "closed"
     shown.rename(photos / ".closed")  # hidden, as good as unreadable to the scan, ...
     shown.symlink_to(".closed")  # ... and yet there
     assert index(photos, prune=True).pruned == 2
-    assert open_snapshot(collection).live_count == 2
+    assert open_snapshot(collection).live_count == 3
 
 
 def test_names_that_are_not_text_are_indexed_and_shown(photos, collection, index):

@@ -1,5 +1,6 @@
 """A worker takes what was submitted, and reports how each item ended."""
 
+import errno
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -167,6 +168,21 @@ def test_a_worker_that_comes_too_late_leaves_the_upload_to_the_next(
     with Worker(tmp_path, encoder=tiny_encoder, pool=pool) as late:
         late.work_once(stopping=Event())
     assert ledger.unfinished() == 1 and len(list(spool.folder.iterdir())) == 1
+
+
+def test_what_cannot_be_tidied_keeps_no_photograph_waiting(tmp_path, ledger, spool, tiny_encoder, pool, monkeypatch):
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    submit(ledger, spool, range(2))
+    (spool.folder / "lost+found").mkdir()
+    monkeypatch.setattr(worker, "KEPT_UPLOADS", timedelta(0))
+    monkeypatch.setattr(worker, "keep_in_shape", full)
+    with working(tmp_path, tiny_encoder, pool):
+        deadline = time.monotonic() + PATIENCE_S
+        while ledger.unfinished() and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert not ledger.unfinished() and live(tmp_path) == 2
 
 
 def test_uploads_of_a_cancelled_job_are_swept(tmp_path, ledger, spool, tiny_encoder, pool, monkeypatch):

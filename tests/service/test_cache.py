@@ -58,6 +58,19 @@ def test_another_process_finds_the_answer_in_redis(redis, monkeypatch):
     asyncio.run(use())
 
 
+def test_many_questions_at_once_are_not_taken_for_a_redis_that_is_gone(redis, monkeypatch):
+    monkeypatch.setattr(cache, "TIMEOUT_S", 5.0)
+
+    async def use() -> None:
+        shared = RedisCache(redis.url)
+        await shared.put("a", b"answer")
+        assert await asyncio.gather(*(shared.get("a") for _ in range(200))) == [b"answer"] * 200
+        assert shared.available
+        await shared.close()
+
+    asyncio.run(use())
+
+
 @pytest.mark.parametrize("fault", ["kill", "freeze"])
 def test_a_redis_that_does_not_answer_is_soon_left_alone(redis, fault, monkeypatch):
     monkeypatch.setattr(cache, "OPEN_S", 0.5)

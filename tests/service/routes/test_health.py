@@ -73,7 +73,7 @@ def test_a_service_that_can_serve_no_collection_is_not_ready(settings, tiny_enco
 
 def test_an_encoder_that_fails_makes_the_service_not_ready_until_it_works(client, tiny_encoder, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(tiny_encoder, "encode_sentences", None)
+        patched.setattr(tiny_encoder, "_tokenizer", None)
         response = client.get("/readyz")
         assert response.status_code == 503 and states(response)["canary"] == "fail"
     assert client.get("/readyz").status_code == 200
