@@ -13,29 +13,68 @@ from torch import Tensor, nn
 
 from model.encoder import Encoder
 from model.errors import BadCheckpoint
+from model.regions.files import FeatureFiles
+from model.regions.region_features import RegionExtractor
 from model.regions.windows import WindowExtractor, WindowsConfig
+from model.selfalign.camera import Camera
+from model.selfalign.camera_encoder import CameraEncoder
+from model.selfalign.config import CameraConfig, VsrnConfig
+from model.selfalign.vocabulary import Vocabulary, read_vocabulary
+from model.selfalign.vsrn import Vsrn
+from model.selfalign.vsrn_encoder import VsrnEncoder
+from model.selfalign.word_pieces import WordPieces
 from model.teran.config import TeranConfig
 from model.teran.encoder import TeranEncoder
 from model.teran.network import Teran
 from model.teran.tokenizer import Tokenizer
 
 FORMAT: Final = 1
+SYSTEMS: Final = ("teran", "camera", "vsrn")
 BUNDLED: Final = Path(__file__).parent / "bundled" / "teran-windows"
 CONFIG, WEIGHTS, VOCABULARY = "config.json", "model.safetensors", "vocab.txt"
 
 
-def load_encoder(name: str | None = None, *, device: str = "cpu") -> Encoder:
-    """The encoder of a checkpoint folder; without a name the bundled one."""
+def load_encoder(name: str | None = None, *, device: str = "cpu", features: Path | None = None) -> Encoder:
+    """The encoder of a checkpoint folder; without a name the bundled one.
+
+    One that finds no regions by itself reads them from the folder `features`.
+    """
     folder = BUNDLED if name in (None, "bundled") else Path(str(name))
     config = read_config(folder)
+    load = {"teran": _load_teran, "camera": _load_camera, "vsrn": _load_vsrn}[config["system"]]
+    return load(folder, config, device, features)
+
+
+def _load_teran(folder: Path, config: dict[str, Any], device: str, features: Path | None) -> Encoder:
     network = Teran(TeranConfig.from_json(config["teran"])).to(device)
     parts: dict[str, nn.Module] = {"teran": network}
-    regions = None
+    regions: RegionExtractor | None = None
     if config["regions"] is not None:
-        regions = WindowExtractor(WindowsConfig.from_json(config["regions"])).to(device).eval()
-        parts["regions"] = regions
+        if features is not None:
+            raise BadCheckpoint(f"{config['name']} finds regions by itself: it takes no features of others")
+        windows = WindowExtractor(WindowsConfig.from_json(config["regions"])).to(device).eval()
+        regions, parts["regions"] = windows, windows
+    elif features is not None:
+        regions = FeatureFiles(features, network.config.feature_width)
     load_weights(folder, parts)
     return TeranEncoder(network, Tokenizer(folder), regions, name=config["name"], fingerprint=fingerprint(folder))
+
+
+def _load_camera(folder: Path, config: dict[str, Any], device: str, features: Path | None) -> Encoder:
+    network = Camera(CameraConfig.from_json(config["camera"])).to(device)
+    load_weights(folder, {"camera": network})
+    regions = FeatureFiles(features, network.config.feature_width) if features is not None else None
+    return CameraEncoder(network, WordPieces(folder), regions, name=config["name"], fingerprint=fingerprint(folder))
+
+
+def _load_vsrn(folder: Path, config: dict[str, Any], device: str, features: Path | None) -> Encoder:
+    network = Vsrn(VsrnConfig.from_json(config["vsrn"])).to(device)
+    load_weights(folder, {"vsrn": network})
+    regions = FeatureFiles(features, network.config.feature_width) if features is not None else None
+    words = read_vocabulary(folder / VOCABULARY)
+    if len(words) != network.config.vocabulary:
+        raise BadCheckpoint(f"{folder} has {len(words)} words; its network knows {network.config.vocabulary}")
+    return VsrnEncoder(network, words, regions, name=config["name"], fingerprint=fingerprint(folder))
 
 
 def save_checkpoint(
@@ -43,16 +82,33 @@ def save_checkpoint(
 ) -> None:
     """Write a folder that load_encoder reads; `dtype` is that of the stored weights, which are used in float32."""
     parts: dict[str, nn.Module] = {"teran": teran} | ({"regions": regions} if regions is not None else {})
-    folder.mkdir(parents=True, exist_ok=True)
-    config = {
-        "format": FORMAT,
-        "system": "teran",
-        "name": name,
-        "regions": regions.config.to_json() if regions is not None else None,
-        "teran": teran.config.to_json(),
-    }
-    (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    config = {"regions": regions.config.to_json() if regions is not None else None, "teran": teran.config.to_json()}
+    _save(folder, "teran", name, config, parts, dtype=dtype)
     tokenizer.write_vocabulary(folder / VOCABULARY)
+
+
+def save_camera(folder: Path, *, name: str, camera: Camera, pieces: WordPieces) -> None:
+    _save(folder, "camera", name, {"camera": camera.config.to_json()}, {"camera": camera})
+    pieces.write_vocabulary(folder / VOCABULARY)
+
+
+def save_vsrn(folder: Path, *, name: str, vsrn: Vsrn, words: Vocabulary) -> None:
+    _save(folder, "vsrn", name, {"vsrn": vsrn.config.to_json()}, {"vsrn": vsrn})
+    words.write(folder / VOCABULARY)
+
+
+def _save(
+    folder: Path,
+    system: str,
+    name: str,
+    config: Mapping[str, Any],
+    parts: Mapping[str, nn.Module],
+    *,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = {"format": FORMAT, "system": system, "name": name, **config}
+    (folder / CONFIG).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     weights = {
         f"{part}.{key}": value.to(dtype).contiguous() if value.is_floating_point() else value
         for part, module in parts.items()
@@ -67,10 +123,10 @@ def read_config(folder: Path) -> dict[str, Any]:
         config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadCheckpoint(f"{folder} is not a checkpoint folder: {error}") from error
-    if config.get("format") != FORMAT or config.get("system") != "teran":
+    if config.get("format") != FORMAT or config.get("system") not in SYSTEMS:
         raise BadCheckpoint(
             f"{folder} is a checkpoint of system {config.get('system')!r}, format {config.get('format')!r};"
-            f" this version reads 'teran', format {FORMAT}"
+            f" this version reads {', '.join(SYSTEMS)}, format {FORMAT}"
         )
     return config
 

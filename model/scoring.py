@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.embeddings import ImageEmbedding, Ragged, SentenceEmbedding
+from model.errors import NoExplanation
 
 MATRIX_BLOCK = 2**24  # numbers of the similarity matrix held at once when whole sets are compared
 
@@ -172,8 +173,12 @@ def pool(
 def align(spec: ScoreSpec, image: Mapping[str, Tensor], sentence: SentenceEmbedding) -> list[Answer]:
     """For every word the region that answered it and its share of the score, in the order of the words.
 
-    `image` holds the channels of one image. Pieces of one word are added up.
+    `image` holds the channels of one image. Pieces of one word are added up. Raises NoExplanation.
     """
+    if not sentence.words:
+        raise NoExplanation(
+            "this model makes one vector of the whole sentence, so no word has a region: ask without an explanation"
+        )
     (term,) = spec.terms
     regions, words = image[term.channel], sentence.channels[term.channel]  # [R, D], [W, D]
     similarity = regions @ words.T  # [R, W]

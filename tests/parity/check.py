@@ -1,16 +1,17 @@
 """Compare our implementation of a published system with its reference outputs.
 
-Usage: python tests/parity/check.py SYSTEM DIR      SYSTEM is teran; DIR holds its fixtures or some of them
+Usage: python tests/parity/check.py SYSTEM DIR      SYSTEM is selfalign or teran; DIR holds its fixtures or some of them
 Prints a table and exits with 1 when any array misses its tolerance, with 2 when DIR holds no fixtures.
 """
 
 import sys
 from pathlib import Path
 
+import selfalign_fixtures
 import teran_fixtures
 from comparison import print_table
 
-SYSTEMS = {"teran": teran_fixtures.check}
+SYSTEMS = {"selfalign": selfalign_fixtures.check, "teran": teran_fixtures.check}
 
 
 def main(arguments: list[str]) -> int:
