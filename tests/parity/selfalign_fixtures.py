@@ -11,6 +11,7 @@ import torch
 from comparison import Row, compare, equal
 from name_fill import filled_weights
 from safetensors.numpy import load_file
+from selfalign_inputs import regions_of
 
 from model.evaluation.ranks import image_to_text_ranks, metrics, text_to_image_ranks
 from model.regions.region_features import RegionFeatures
@@ -85,15 +86,6 @@ def published_of(folder: Path, config, weights) -> PublishedModel:
 
 
 # --- arrays ----------------------------------------------------------------------------------------------------------
-
-
-def regions_of(inputs) -> RegionFeatures:
-    """Boxes in pixels become shares; VSRN has none."""
-    features = torch.from_numpy(inputs["regions"] if "regions" in inputs else inputs["regions_float16"]).float()
-    n, r, _ = features.shape
-    sizes = torch.from_numpy(inputs["image_sizes"]) if "image_sizes" in inputs else torch.ones(n, 2)
-    boxes = torch.from_numpy(inputs["boxes"]) if "boxes" in inputs else torch.zeros(n, r, 4)
-    return RegionFeatures(features, boxes / sizes.repeat(1, 2)[:, None], torch.full((n,), r), sizes)
 
 
 def check_camera(case: str, published: PublishedModel, config, inputs, outputs) -> Iterator[Row]:
