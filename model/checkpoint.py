@@ -41,40 +41,13 @@ def load_encoder(name: str | None = None, *, device: str = "cpu", features: Path
     """
     folder = BUNDLED if name in (None, "bundled") else Path(str(name))
     config = read_config(folder)
-    load = {"teran": _load_teran, "camera": _load_camera, "vsrn": _load_vsrn}[config["system"]]
-    return load(folder, config, device, features)
-
-
-def _load_teran(folder: Path, config: dict[str, Any], device: str, features: Path | None) -> Encoder:
-    network = Teran(TeranConfig.from_json(config["teran"])).to(device)
-    parts: dict[str, nn.Module] = {"teran": network}
-    regions: RegionExtractor | None = None
-    if config["regions"] is not None:
-        if features is not None:
-            raise BadCheckpoint(f"{config['name']} finds regions by itself: it takes no features of others")
-        windows = WindowExtractor(WindowsConfig.from_json(config["regions"])).to(device).eval()
-        regions, parts["regions"] = windows, windows
-    elif features is not None:
-        regions = FeatureFiles(features, network.config.feature_width)
-    load_weights(folder, parts)
-    return TeranEncoder(network, Tokenizer(folder), regions, name=config["name"], fingerprint=fingerprint(folder))
-
-
-def _load_camera(folder: Path, config: dict[str, Any], device: str, features: Path | None) -> Encoder:
-    network = Camera(CameraConfig.from_json(config["camera"])).to(device)
-    load_weights(folder, {"camera": network})
-    regions = FeatureFiles(features, network.config.feature_width) if features is not None else None
-    return CameraEncoder(network, WordPieces(folder), regions, name=config["name"], fingerprint=fingerprint(folder))
-
-
-def _load_vsrn(folder: Path, config: dict[str, Any], device: str, features: Path | None) -> Encoder:
-    network = Vsrn(VsrnConfig.from_json(config["vsrn"])).to(device)
-    load_weights(folder, {"vsrn": network})
-    regions = FeatureFiles(features, network.config.feature_width) if features is not None else None
-    words = read_vocabulary(folder / VOCABULARY)
-    if len(words) != network.config.vocabulary:
-        raise BadCheckpoint(f"{folder} has {len(words)} words; its network knows {network.config.vocabulary}")
-    return VsrnEncoder(network, words, regions, name=config["name"], fingerprint=fingerprint(folder))
+    match config["system"]:
+        case "camera":
+            return _load_camera(folder, config, device=device, features=features)
+        case "vsrn":
+            return _load_vsrn(folder, config, device=device, features=features)
+        case _:
+            return _load_teran(folder, config, device=device, features=features)
 
 
 def save_checkpoint(
@@ -82,33 +55,35 @@ def save_checkpoint(
 ) -> None:
     """Write a folder that load_encoder reads; `dtype` is that of the stored weights, which are used in float32."""
     parts: dict[str, nn.Module] = {"teran": teran} | ({"regions": regions} if regions is not None else {})
-    config = {"regions": regions.config.to_json() if regions is not None else None, "teran": teran.config.to_json()}
-    _save(folder, "teran", name, config, parts, dtype=dtype)
-    tokenizer.write_vocabulary(folder / VOCABULARY)
+    config = {
+        "system": "teran",
+        "name": name,
+        "regions": regions.config.to_json() if regions is not None else None,
+        "teran": teran.config.to_json(),
+    }
+    _save(folder, config, parts, tokenizer, dtype)
 
 
-def save_camera(folder: Path, *, name: str, camera: Camera, pieces: WordPieces) -> None:
-    _save(folder, "camera", name, {"camera": camera.config.to_json()}, {"camera": camera})
-    pieces.write_vocabulary(folder / VOCABULARY)
+def save_camera(folder: Path, *, name: str, camera: Camera, pieces: WordPieces, dtype: torch.dtype) -> None:
+    config = {"system": "camera", "name": name, "camera": camera.config.to_json()}
+    _save(folder, config, {"camera": camera}, pieces, dtype)
 
 
-def save_vsrn(folder: Path, *, name: str, vsrn: Vsrn, words: Vocabulary) -> None:
-    _save(folder, "vsrn", name, {"vsrn": vsrn.config.to_json()}, {"vsrn": vsrn})
-    words.write(folder / VOCABULARY)
+def save_vsrn(folder: Path, *, name: str, vsrn: Vsrn, words: Vocabulary, dtype: torch.dtype) -> None:
+    config = {"system": "vsrn", "name": name, "vsrn": vsrn.config.to_json()}
+    _save(folder, config, {"vsrn": vsrn}, words, dtype)
 
 
 def _save(
     folder: Path,
-    system: str,
-    name: str,
     config: Mapping[str, Any],
     parts: Mapping[str, nn.Module],
-    *,
-    dtype: torch.dtype = torch.float32,
+    tokenizer: Tokenizer | WordPieces | Vocabulary,
+    dtype: torch.dtype,
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    whole = {"format": FORMAT, "system": system, "name": name, **config}
-    (folder / CONFIG).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    (folder / CONFIG).write_text(json.dumps({"format": FORMAT, **config}, indent=1) + "\n", encoding="utf-8")
+    tokenizer.write_vocabulary(folder / VOCABULARY)
     weights = {
         f"{part}.{key}": value.to(dtype).contiguous() if value.is_floating_point() else value
         for part, module in parts.items()
@@ -116,6 +91,42 @@ def _save(
     }
     save_file(weights, folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)  # the library lets nobody but the owner read it
+
+
+def _load_teran(folder: Path, config: Mapping[str, Any], *, device: str, features: Path | None) -> TeranEncoder:
+    network = Teran(TeranConfig.from_json(config["teran"])).to(device)
+    parts: dict[str, nn.Module] = {"teran": network}
+    regions: RegionExtractor | None = _feature_files(features, network.config.feature_width)
+    if config["regions"] is not None:
+        if features is not None:
+            raise BadCheckpoint(f"{config['name']} finds regions by itself: it takes no features of others")
+        regions = parts["regions"] = WindowExtractor(WindowsConfig.from_json(config["regions"])).to(device).eval()
+    load_weights(folder, parts)
+    return TeranEncoder(network, Tokenizer(folder), regions, name=config["name"], fingerprint=fingerprint(folder))
+
+
+def _load_camera(folder: Path, config: Mapping[str, Any], *, device: str, features: Path | None) -> CameraEncoder:
+    network = Camera(CameraConfig.from_json(config["camera"])).to(device)
+    load_weights(folder, {"camera": network})
+    pieces = WordPieces(folder)
+    if len(pieces) > network.config.bert.vocabulary:
+        raise BadCheckpoint(f"{folder} has {len(pieces)} words; its network knows {network.config.bert.vocabulary}")
+    regions = _feature_files(features, network.config.feature_width)
+    return CameraEncoder(network, pieces, regions, name=config["name"], fingerprint=fingerprint(folder))
+
+
+def _load_vsrn(folder: Path, config: Mapping[str, Any], *, device: str, features: Path | None) -> VsrnEncoder:
+    network = Vsrn(VsrnConfig.from_json(config["vsrn"])).to(device)
+    load_weights(folder, {"vsrn": network})
+    words = read_vocabulary(folder / VOCABULARY)
+    if len(words) != network.config.vocabulary:
+        raise BadCheckpoint(f"{folder} has {len(words)} words; its network knows {network.config.vocabulary}")
+    regions = _feature_files(features, network.config.feature_width)
+    return VsrnEncoder(network, words, regions, name=config["name"], fingerprint=fingerprint(folder))
+
+
+def _feature_files(features: Path | None, width: int) -> FeatureFiles | None:
+    return FeatureFiles(features, width) if features is not None else None
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -126,7 +137,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if config.get("format") != FORMAT or config.get("system") not in SYSTEMS:
         raise BadCheckpoint(
             f"{folder} is a checkpoint of system {config.get('system')!r}, format {config.get('format')!r};"
-            f" this version reads {', '.join(SYSTEMS)}, format {FORMAT}"
+            f" this version reads {', '.join(SYSTEMS)} of format {FORMAT}"
         )
     return config
 

@@ -22,6 +22,7 @@ from indexer.pictures import picture_of
 from model.checkpoint import load_encoder
 from model.encoder import Encoder
 from model.scoring import align, score_matrix
+from tests import selfalign
 from tests.photographs import jpeg, truncated_jpeg, write_photographs
 from tests.published import published_weights, save_published, write_bert
 
@@ -240,3 +241,24 @@ def test_a_published_checkpoint_is_imported(teran_run, tmp_path):
     assert load_encoder(str(tmp_path / "ours")).encode_sentences(["a dog"])
     status, _, errors = teran_run("import", tmp_path / "none.pth.tar", tmp_path / "theirs")
     assert status == 1 and errors.startswith("error: ") and "none.pth.tar does not exist" in errors
+
+
+def test_photographs_are_indexed_by_region_features_of_files(teran_run, photos, tmp_path):
+    published, bert = tmp_path / "camera.pth.tar", selfalign.write_pieces(tmp_path / "bert")
+    selfalign.save_published(published, selfalign.camera())
+    assert teran_run("import", published, tmp_path / "ours", "--bert", bert)[0] == 0
+    model = ("--model", tmp_path / "ours")
+    status, _, errors = teran_run("index", photos, *model)
+    assert status == 1 and "--features" in errors and "bu_att/dog.npz" in errors
+    features = selfalign.write_features(tmp_path / "features", [f"{n:04}" for n in range(5)], size=(96, 72))
+    status, _, errors = teran_run("index", photos, *model, "--features", features)
+    assert status == 0 and "1 failed, 5 indexed" in errors and "0005.jpg: features_unreadable" in errors
+    status, output, _ = teran_run("search", "a red dog", *model, "--limit", 3)
+    assert status == 0 and output.count(str(photos)) == 3
+    status, _, errors = teran_run("search", "a red dog", *model, "--explain")
+    assert status == 1 and "without an explanation" in errors and errors.count("\n") == 1
+
+
+def test_a_model_that_finds_regions_takes_no_features(teran_run, photos):
+    status, _, errors = teran_run("index", photos, "--features", photos)
+    assert status == 1 and "finds regions by itself" in errors

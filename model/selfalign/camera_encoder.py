@@ -9,8 +9,9 @@ from model.embeddings import ImageEmbedding, Picture, SentenceEmbedding
 from model.regions.region_features import RegionExtractor, RegionFeatures, extractor_of
 from model.scoring import MaxSim, ScoreSpec, Term
 from model.selfalign.camera import Camera
-from model.selfalign.sets_of_regions import check_words, encode_sets, whole_sentence
+from model.selfalign.sets_of_regions import encode_sets, whole_sentence
 from model.selfalign.word_pieces import WordPieces, pad_ids
+from model.teran.tokenizer import check_words
 
 VIEWS: Final = "views"
 CONTEXT: Final = "context"

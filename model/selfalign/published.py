@@ -78,12 +78,12 @@ def import_published(
     name = checkpoint.name.removesuffix(".tar").removesuffix(".pth")
     if published.is_camera:
         camera = camera_of(published, bert_heads=bert_heads(bert or BERT))
-        save_camera(folder, name=name, camera=camera, pieces=WordPieces(bert or BERT))
+        save_camera(folder, name=name, camera=camera, pieces=WordPieces(bert or BERT), dtype=torch.float32)
     elif vocabulary is None:
         raise BadCheckpoint(f"{checkpoint} is a VSRN, and a checkpoint does not hold its words: name its vocabulary")
     else:
         words = read_published_vocabulary(vocabulary)
-        save_vsrn(folder, name=name, vsrn=vsrn_of(published), words=words)
+        save_vsrn(folder, name=name, vsrn=vsrn_of(published), words=words, dtype=torch.float32)
 
 
 def read_published(path: Path) -> PublishedModel:

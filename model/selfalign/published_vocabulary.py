@@ -43,5 +43,5 @@ def read_published_vocabulary(path: Path) -> Vocabulary:
         raise BadCheckpoint(f"{path} is not a vocabulary: {error}") from error
     words = vars(content).get("idx2word") if isinstance(content, _Plain) else None
     if isinstance(words, dict) and set(words) == set(range(len(words))):
-        return Vocabulary(tuple(str(words[number]) for number in range(len(words))))
+        return Vocabulary([str(words[number]) for number in range(len(words))])
     raise BadCheckpoint(f"{path} is not a vocabulary: it must number its words from 0, in `idx2word`")

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from model.embeddings import ImageEmbedding, SentenceEmbedding
-from model.errors import BadSentence
 from model.regions.region_features import RegionFeatures
 
 EncodeSet = Callable[[RegionFeatures], list[dict[str, Tensor]]]
@@ -28,8 +27,3 @@ def encode_sets(regions: RegionFeatures, encode: EncodeSet) -> list[ImageEmbeddi
 def whole_sentence(text: str, channels: Mapping[str, Tensor]) -> SentenceEmbedding:
     """No row belongs to a word, so nothing can be explained."""
     return SentenceEmbedding(text, channels, words=(), word_of_row=torch.empty(0, dtype=torch.int64))
-
-
-def check_words(text: str) -> None:
-    if not any(character.isalnum() for character in text):
-        raise BadSentence("the sentence has no words: say what the photograph should show")

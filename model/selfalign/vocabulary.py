@@ -1,7 +1,7 @@
 """Sentences as the words that VSRN reads."""
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,44 +11,41 @@ PAD, START, END, UNKNOWN = "<pad>", "<start>", "<end>", "<unk>"
 SPECIAL: Final = (PAD, START, END, UNKNOWN)
 
 # Words as the Penn Treebank has them, which is how NLTK's word_tokenize had split the captions it was trained on.
-RULES: Final = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"^\"", r"`` "),
-        (r"(``)", r" \1 "),
-        (r"([ (\[{<])(\"|'{2})", r"\1 `` "),
-        (r"([:,])([^\d])", r" \1 \2"),
-        (r"([:,])$", r" \1 "),
-        (r"\.\.\.", r" ... "),
-        (r"[;@#$%&]", r" \g<0> "),
-        (r"([^.])(\.)([\])}>\"'\u00bb\u201d\u2019 ]*)\s*$", r"\1 \2 \3 "),  # the full stop at the end alone
-        (r"[?!]", r" \g<0> "),
-        (r"([^'])' ", r"\1 ' "),
-        (r"[\]\[(){}<>]", r" \g<0> "),
-        (r"--", r" -- "),
-        (r"\"", r" '' "),
-        (r"(\S)('')", r"\1 \2 "),
-        (r"([^' ])('s|'m|'d|') ", r"\1 \2 "),
-        (r"([^' ])('ll|'re|'ve|n't) ", r"\1 \2 "),
-        (r"\b(can)(not)\b", r" \1 \2 "),
-        (r"\b(gon|got|wan)(na|ta)\b", r" \1 \2 "),
-        (r"\b(gim|lem)(me)\b", r" \1 \2 "),
-    )
+MARKS: Final = (
+    (r"^\"", r"`` "),
+    (r"(?<!\S)'(?!(?:s|m|d|t|re|ve|ll|n)\b)(?=\w)", r"' "),
+    (r"(``)", r" \1 "),
+    (r"([ (\[{<])(\"|'{2})", r"\1 `` "),
+    (r"([:,])([^\d])", r" \1 \2"),
+    (r"([:,])$", r" \1 "),
+    (r"\.\.\.", r" ... "),
+    (r"[;@#$%&]", r" \g<0> "),
+    (r"([^.])(\.)([\])}>\"'\u00bb\u201d\u2019 ]*)\s*$", r"\1 \2 \3 "),  # the full stop at the end alone
+    (r"[?!]", r" \g<0> "),
+    (r"([^'])' ", r"\1 ' "),
+    (r"[\]\[(){}<>]", r" \g<0> "),
+    (r"--", r" -- "),
 )
-END_OF_SENTENCE: Final = re.compile(r"(?<=[.?!])\s+")
+CONTRACTIONS: Final = (
+    (r"\"", r" '' "),
+    (r"(\S)('')", r"\1 \2 "),
+    (r"([^' ])('s|'m|'d|') ", r"\1 \2 "),
+    (r"([^' ])('ll|'re|'ve|n't) ", r"\1 \2 "),
+    (r"\b(can)(not)\b", r" \1 \2 "),
+    (r"\b(gon|got|wan)(na|ta)\b", r" \1 \2 "),
+    (r"\b(gim|lem)(me)\b", r" \1 \2 "),
+)
+END_OF_SENTENCE: Final = re.compile(r"(?:(?<=\w\w\.)|(?<=[?!]))\s+")  # one letter and a full stop are an abbreviation
 
 
-@dataclass(frozen=True, slots=True)
 class Vocabulary:
     """Known words by their number; a sentence stands between a start and an end, and what is not known is one word."""
 
-    words: tuple[str, ...]
-    _numbers: dict[str, int] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        if self.words[: len(SPECIAL)] != SPECIAL:
-            raise BadCheckpoint(f"a vocabulary begins with {', '.join(SPECIAL)}, not with {self.words[:4]}")
-        object.__setattr__(self, "_numbers", {word: number for number, word in enumerate(self.words)})
+    def __init__(self, words: Sequence[str]) -> None:
+        if tuple(words[: len(SPECIAL)]) != SPECIAL:
+            raise BadCheckpoint(f"a vocabulary begins with {', '.join(SPECIAL)}, not with {', '.join(words[:4])}")
+        self.words = tuple(words)
+        self._numbers = {word: number for number, word in enumerate(words)}
 
     def __len__(self) -> int:
         return len(self.words)
@@ -58,13 +55,13 @@ class Vocabulary:
         words = [numbers.get(word, unknown) for word in treebank_words(sentence.lower())]
         return [numbers[START], *words, numbers[END]]
 
-    def write(self, path: Path) -> None:
+    def write_vocabulary(self, path: Path) -> None:
         path.write_text("".join(f"{word}\n" for word in self.words), encoding="utf-8")
 
 
 def read_vocabulary(path: Path) -> Vocabulary:
     try:
-        return Vocabulary(tuple(path.read_text(encoding="utf-8").removesuffix("\n").split("\n")))
+        return Vocabulary(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
     except (OSError, UnicodeDecodeError) as error:
         raise BadCheckpoint(f"{path} is not a vocabulary: {error}") from error
 
@@ -72,11 +69,10 @@ def read_vocabulary(path: Path) -> Vocabulary:
 def treebank_words(text: str) -> list[str]:
     words = []
     for sentence in END_OF_SENTENCE.split(text.strip()):
-        spaced = sentence
-        for pattern, replacement in RULES[:-7]:
-            spaced = pattern.sub(replacement, spaced)
-        spaced = f" {spaced} "
-        for pattern, replacement in RULES[-7:]:
-            spaced = pattern.sub(replacement, spaced)
-        words += spaced.split()
+        for pattern, replacement in MARKS:
+            sentence = re.sub(pattern, replacement, sentence)
+        sentence = f" {sentence} "
+        for pattern, replacement in CONTRACTIONS:
+            sentence = re.sub(pattern, replacement, sentence)
+        words += sentence.split()
     return words

@@ -6,14 +6,17 @@ from typing import Final
 import torch
 
 from model.embeddings import ImageEmbedding, Picture, SentenceEmbedding
+from model.errors import BadSentence
 from model.regions.region_features import RegionExtractor, RegionFeatures, extractor_of
 from model.scoring import MaxSim, ScoreSpec, Term
-from model.selfalign.sets_of_regions import check_words, encode_sets, whole_sentence
+from model.selfalign.sets_of_regions import encode_sets, whole_sentence
 from model.selfalign.vocabulary import Vocabulary
 from model.selfalign.vsrn import Vsrn
 from model.selfalign.word_pieces import pad_ids
+from model.teran.tokenizer import check_words
 
 VECTOR: Final = "vector"
+LONGEST: Final = 256  # words with start and end: the network has no limit, but reads one word after the other
 
 
 class VsrnEncoder:
@@ -54,7 +57,10 @@ class VsrnEncoder:
     def encode_sentences(self, sentences: Sequence[str]) -> list[SentenceEmbedding]:
         for text in sentences:
             check_words(text)
-        ids, lengths = pad_ids([self._words(text) for text in sentences])
+        words = [self._words(text) for text in sentences]
+        if any(len(ids) > LONGEST for ids in words):
+            raise BadSentence(f"the sentence has more than {LONGEST - 2} words: shorten it")
+        ids, lengths = pad_ids(words)
         with torch.inference_mode():
             vectors = self._network.sentence_side(ids.to(self._device), lengths.to(self._device)).vectors.cpu()
         return [whole_sentence(text, {VECTOR: vector[None]}) for text, vector in zip(sentences, vectors, strict=True)]

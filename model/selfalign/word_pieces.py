@@ -24,6 +24,9 @@ class WordPieces:
         self._pieces.no_truncation()
         self._pieces.no_padding()
 
+    def __len__(self) -> int:
+        return int(self._pieces.get_vocab_size())
+
     def write_vocabulary(self, path: Path) -> None:
         pieces = sorted(self._pieces.get_vocab().items(), key=lambda piece: piece[1])
         path.write_text("".join(f"{piece}\n" for piece, _ in pieces), encoding="utf-8")

@@ -54,14 +54,19 @@ class Tokenizer:
 
 def check_sentence(tokens: Tokens, *, longest: int, stopwords: Sequence[str] = ()) -> None:
     """Raise BadSentence for what cannot be scored; `longest` in pieces, the special ones included."""
-    if not any(character.isalnum() for character in tokens.text):
-        raise BadSentence("the sentence has no words: say what the photograph should show")
+    check_words(tokens.text)
     if not tokens.scored(stopwords):
         raise BadSentence(f"no piece of {tokens.text!r} takes part in a score (stop words and the last piece never do)")
     if len(tokens.ids) > longest:
         raise BadSentence(
             f"the sentence has {len(tokens.ids) - 2} word pieces; this model reads at most {longest - 2}: shorten it"
         )
+
+
+def check_words(sentence: str) -> None:
+    """Raise BadSentence for one without letters and digits."""
+    if not any(character.isalnum() for character in sentence):
+        raise BadSentence("the sentence has no words: say what the photograph should show")
 
 
 def group_words(text: str, spans: Sequence[tuple[int, int]]) -> tuple[tuple[Word, ...], list[int]]:

@@ -13,9 +13,8 @@ def context_loss(wholes: Tensor, places: Tensor, real: Tensor, *, negatives: int
     Every real place is a right answer for its own item; of the places of all others the `negatives` most similar are
     wrong ones.
     """
-    b, length, _ = places.shape
     similarity = torch.einsum("bd,cld->bcl", wholes, places) / TEMPERATURE  # [B, B, L]
-    own = torch.eye(b, dtype=torch.bool, device=wholes.device)[..., None]  # [B, B, 1]
+    own = torch.eye(len(places), dtype=torch.bool, device=wholes.device)[..., None]  # [B, B, 1]
     others = similarity.masked_fill(own | ~real, -torch.inf).flatten(1)  # [B, B * L]
     wrong = others.topk(min(negatives, others.shape[1])).values.logsumexp(dim=1)  # [B]
     right = similarity.diagonal().T  # [B, L]
