@@ -36,8 +36,8 @@ from model.evaluation.captions import read_captions
 from model.evaluation.protocol import evaluate_encoder
 from model.published_file import read_published_file
 from model.scoring import align
-from model.selfalign import published as selfalign
-from model.teran.published import import_published
+from model.selfalign.published import import_published as import_selfalign
+from model.teran.published import import_published as import_teran
 from service.app import create_app
 from service.demo import DemoFailed, ask, demo_photographs
 from service.errors import BadSettings, InvalidRequest, ServiceError
@@ -229,9 +229,9 @@ def import_checkpoint(
     """Convert a published checkpoint; nothing that is pickled in it is run."""
     match read_published_file(checkpoint):
         case {"model": list()}:
-            selfalign.import_published(checkpoint, folder, bert=bert, vocabulary=vocabulary)
+            import_selfalign(checkpoint, folder, bert=bert, vocabulary=vocabulary)
         case _:
-            import_published(checkpoint, folder, bert=bert)
+            import_teran(checkpoint, folder, bert=bert)
     say(f"{folder}: imported; name it with --model or TERAN_MODEL, and region features with --features")
 
 

@@ -23,6 +23,7 @@ class WordPieces:
         self._pieces = tokenizer.backend_tokenizer
         self._pieces.no_truncation()
         self._pieces.no_padding()
+        self._pieces.encode_special_tokens = True  # "[SEP]" in a sentence is text
 
     def __len__(self) -> int:
         return int(self._pieces.get_vocab_size())

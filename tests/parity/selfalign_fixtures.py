@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from selfalign_inputs import regions_of
 
 from model.evaluation.ranks import image_to_text_ranks, metrics, text_to_image_ranks
+from model.published_file import read_published_file
 from model.regions.region_features import RegionFeatures
 from model.scoring import score_matrix
 from model.selfalign.camera import Camera, CameraImages, CameraSentences
@@ -63,18 +64,23 @@ def check_word_pieces(folder: Path) -> Iterator[Row]:
 # --- weights ---------------------------------------------------------------------------------------------------------
 
 
-def published_weights(folder: Path) -> dict[str, np.ndarray] | None:
-    """By names with the prefix of their part; none where a folder holds a whole checkpoint."""
+def published_weights(folder: Path) -> dict[str, np.ndarray | torch.Tensor]:
+    """By names with the prefix of their part; of a whole checkpoint what only training needs."""
     if (folder / "weights.safetensors").exists():
         return load_file(folder / "weights.safetensors")
     if (folder / "fill_check.json").exists():
         return filled_weights(folder)
-    return None
+    content = read_published_file(checkpoint_in(folder))
+    return {f"region_loss.{name}": value for name, value in content["model"][2].items()}
+
+
+def checkpoint_in(folder: Path) -> Path:
+    return next(iter(sorted(folder.glob("*.pth.tar"))))
 
 
 def published_of(folder: Path, config, weights) -> PublishedModel:
-    if weights is None:
-        return read_published(next(iter(sorted(folder.glob("*.pth.tar")))))
+    if any(folder.glob("*.pth.tar")):
+        return read_published(checkpoint_in(folder))
     options = {"head": config.get("heads"), "max_words": config.get("max_words"), "data_name": config.get("dataset")}
     return PublishedModel(
         *(

@@ -20,6 +20,7 @@ from model.training.selfalign.objectives import CameraObjective, VsrnObjective, 
 
 VECTORS, LOSSES, DIVERSITY, SCORES_AFTER = 1e-5, 1e-4, 1e-3, 1e-3
 FIRST_STEP, LATER_STEPS = 1e-4, 2e-3  # relative
+OWN = -10.0  # as published, see context_loss
 CAPTIONER = {
     "encoder.vid2hid.": "projection.",
     "encoder.rnn.": "reader.",
@@ -42,7 +43,7 @@ class Trained:
 
 
 def check(folder: Path, published: PublishedModel, weights, config) -> Iterator[Row]:
-    """`weights` with the names of their parts; a checkpoint has none that are needed in training alone."""
+    """`weights` are those that training needs besides, with the names of their parts."""
     build = camera_training if config["base_model"] == "CAMERA" else vsrn_training
     scalars = json.loads((folder / "scalars.json").read_text())
     inputs, outputs = dict(np.load(folder / "inputs.npz")), dict(np.load(folder / "outputs.npz"))
@@ -101,7 +102,8 @@ def vsrn_training(published: PublishedModel, weights, config) -> Trained:
     )  # fmt: skip
     part = "caption_model."
     own = {name.removeprefix(part): torch.as_tensor(weights[name]) for name in weights if name.startswith(part)}
-    load_renamed(captioner, own, CAPTIONER)
+    if own:  # published checkpoints come without
+        load_renamed(captioner, own, CAPTIONER)
 
     def arguments(inputs, n):
         lengths = torch.from_numpy(inputs["lengths"])[:n]
@@ -115,7 +117,7 @@ def vsrn_training(published: PublishedModel, weights, config) -> Trained:
 
 def prototypes_of(weights, config) -> Prototypes:
     prototypes = Prototypes(config["prototypes"], config["embed_size"])
-    prototypes.load_state_dict({"weight": torch.from_numpy(weights["region_loss.v_prototypes.weight"])})
+    prototypes.load_state_dict({"weight": torch.as_tensor(weights["region_loss.v_prototypes.weight"])})
     return prototypes
 
 
@@ -129,18 +131,18 @@ def check_losses(case: str, trained: Trained, inputs, outputs, wanted) -> Iterat
     to_regions = (sentences.context.whole, images.context.local, regions)
     ours = {
         "concept_loss": concept_loss(objective.prototypes, images.concepts, sentences.concepts, sentences.real),
-        "context_loss_text_to_regions": context_loss(*to_regions, negatives=kept),
-        "context_loss_text_to_regions_all_negatives": context_loss(*to_regions, negatives=regions.numel()),
+        "context_loss_text_to_regions": context_loss(*to_regions, negatives=kept, own=OWN),
+        "context_loss_text_to_regions_all_negatives": context_loss(*to_regions, negatives=regions.numel(), own=OWN),
         "context_loss_image_to_words": context_loss(
-            images.context.whole, sentences.context.local, sentences.counted, negatives=kept
+            images.context.whole, sentences.context.local, sentences.counted, negatives=kept, own=OWN
         ),
         "ranking_loss": contrastive_loss(trained.scores(images, sentences), margin=objective.margin, hardest=True),
     }
-    if labels:
+    if labels and "captioning_loss" in wanted:
         ours["captioning_loss"] = captioning_loss(objective.captioner, images.relations, labels[0])
         yield compare(case, "caption_labels", labels[0], outputs["caption_labels"], 0)
         yield compare(case, "caption_label_mask", label_mask(labels[0]), outputs["caption_label_mask"], 0)
-    else:
+    if "diversity" in wanted:
         ours["diversity"] = diversity_loss(images.view_logits)
     for name, loss in ours.items():
         if name in wanted:

@@ -61,6 +61,12 @@ def test_the_context_of_an_item_competes_with_the_hardest_places_of_others(negat
     assert float(context_loss(wholes, places, REAL, negatives=negatives)) == pytest.approx(sum(losses) / len(losses))
 
 
+def test_as_published_its_own_places_are_wrong_ones_too_but_far_away():
+    wholes, places = random(3, 8), random(3, 3, 8, seed=1)
+    plain, published = context_loss(wholes, places, REAL), context_loss(wholes, places, REAL, own=-10.0)
+    assert 0 < float(published - plain) < 1e-4
+
+
 def test_labels_are_cut_to_what_the_captioner_writes_and_count_up_to_the_first_padding():
     ids, lengths = torch.tensor([[1, 5, 6, 7, 8, 2], [1, 5, 2, 0, 0, 0]]), torch.tensor([6, 3])
     labels = caption_labels(ids, lengths, longest=4)
