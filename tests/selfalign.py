@@ -1,8 +1,12 @@
 """Very small CAMERAs and VSRNs with random weights, and region features for them."""
 
+import pickle
+import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -97,6 +101,27 @@ def save_published(path: Path, network: Camera | Vsrn, **more: object) -> Path:
     prototypes = {"v_prototypes.weight": torch.zeros(4, 8)}
     content = {"epoch": 3, "model": [*sides, prototypes], "best_rsum": 1.0, "opt": options, "Eiters": 9}
     torch.save(content | more, path, _use_new_zipfile_serialization=False)
+    return path
+
+
+class PublishedWords:
+    """A vocabulary as it was pickled."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.idx2word = dict(enumerate(words))
+        self.word2idx = {word: number for number, word in enumerate(words)}
+        self.idx = len(words)
+
+
+def save_words(path: Path, words: PublishedWords, *, protocol: int = 2) -> Path:
+    """Under the name that the authors' class had."""
+    sys.modules["vocab"] = ModuleType("vocab")
+    sys.modules["vocab"].Vocabulary = PublishedWords
+    PublishedWords.__module__, PublishedWords.__qualname__ = "vocab", "Vocabulary"
+    try:
+        path.write_bytes(pickle.dumps(words, protocol))
+    finally:
+        del sys.modules["vocab"]
     return path
 
 

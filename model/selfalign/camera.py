@@ -29,7 +29,7 @@ class CameraImages:
 
     @property
     def context_vectors(self) -> Tensor:
-        """[N, 2 D]: the means of the places, then the fused vector, each to be halved in the score."""
+        """[N, 2 D]: the mean of the places, then the fused vector; both halved, as they count in the score."""
         return 0.5 * torch.cat([self.context.local.mean(dim=1), self.context.fused], dim=1)
 
 

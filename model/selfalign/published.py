@@ -82,8 +82,10 @@ def import_published(
     elif vocabulary is None:
         raise BadCheckpoint(f"{checkpoint} is a VSRN, and a checkpoint does not hold its words: name its vocabulary")
     else:
-        words = read_published_vocabulary(vocabulary)
-        save_vsrn(folder, name=name, vsrn=vsrn_of(published), words=words, dtype=torch.float32)
+        words, vsrn = read_published_vocabulary(vocabulary), vsrn_of(published)
+        if len(words) != vsrn.config.vocabulary:
+            raise BadCheckpoint(f"{vocabulary} has {len(words)} words; {checkpoint} knows {vsrn.config.vocabulary}")
+        save_vsrn(folder, name=name, vsrn=vsrn, words=words, dtype=torch.float32)
 
 
 def read_published(path: Path) -> PublishedModel:

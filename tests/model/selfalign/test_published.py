@@ -11,7 +11,7 @@ from model.checkpoint import load_encoder, save_camera
 from model.errors import BadCheckpoint
 from model.selfalign.published import import_published, read_published, vsrn_of
 from model.selfalign.word_pieces import WordPieces
-from tests.selfalign import WORDS, camera, regions, save_published, vsrn, write_pieces
+from tests.selfalign import WORDS, PublishedWords, camera, regions, save_published, save_words, vsrn, write_pieces
 
 
 def test_a_camera_becomes_a_folder_of_our_own_with_the_published_switches_on(tmp_path):
@@ -25,13 +25,15 @@ def test_a_camera_becomes_a_folder_of_our_own_with_the_published_switches_on(tmp
     assert sentence.channels["views"].shape == (1, 8) and encoder.name == "best"
 
 
-def test_a_vsrn_needs_its_words(tmp_path, monkeypatch):
-    checkpoint = save_published(tmp_path / "best.pth.tar", vsrn())
+def test_a_vsrn_needs_its_words(tmp_path):
+    checkpoint, folder = save_published(tmp_path / "best.pth.tar", vsrn()), tmp_path / "imported"
     with pytest.raises(BadCheckpoint, match="name its vocabulary"):
-        import_published(checkpoint, tmp_path / "imported")
-    monkeypatch.setattr("model.selfalign.published.read_published_vocabulary", lambda _: WORDS)
-    import_published(checkpoint, tmp_path / "imported", vocabulary=tmp_path)
-    encoder = load_encoder(str(tmp_path / "imported"))
+        import_published(checkpoint, folder)
+    few = save_words(tmp_path / "few.pkl", PublishedWords(WORDS.words[:-1]))
+    with pytest.raises(BadCheckpoint, match=f"{len(WORDS) - 1} words"):
+        import_published(checkpoint, folder, vocabulary=few)
+    import_published(checkpoint, folder, vocabulary=save_words(tmp_path / "words.pkl", PublishedWords(WORDS.words)))
+    encoder = load_encoder(str(folder))
     ids, lengths = torch.tensor([WORDS("a red dog.")]), torch.tensor([6])
     (sentence,) = encoder.encode_sentences(["a red dog."])
     torch.testing.assert_close(sentence.channels["vector"], vsrn().sentence_side(ids, lengths).vectors)

@@ -2,37 +2,17 @@
 
 import os
 import pickle
-import sys
-from types import ModuleType
 
 import pytest
 
 from model.errors import BadCheckpoint
 from model.selfalign.published_vocabulary import read_published_vocabulary
-from tests.selfalign import WORDS
-
-
-class Vocabulary:
-    def __init__(self, words) -> None:
-        self.idx2word = dict(enumerate(words))
-        self.word2idx = {word: number for number, word in enumerate(words)}
-        self.idx = len(words)
-
-
-@pytest.fixture
-def published_class(monkeypatch) -> type:
-    """The class under the name it was pickled with."""
-    monkeypatch.setattr(Vocabulary, "__module__", "vocab")
-    module = ModuleType("vocab")
-    module.Vocabulary = Vocabulary
-    monkeypatch.setitem(sys.modules, "vocab", module)
-    return Vocabulary
+from tests.selfalign import WORDS, PublishedWords, save_words
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 4])
-def test_a_vocabulary_is_read_whatever_protocol_it_was_written_with(tmp_path, published_class, protocol):
-    path = tmp_path / "vocab.pkl"
-    path.write_bytes(pickle.dumps(published_class(WORDS.words), protocol, fix_imports=True))
+def test_a_vocabulary_is_read_whatever_protocol_it_was_written_with(tmp_path, protocol):
+    path = save_words(tmp_path / "vocab.pkl", PublishedWords(WORDS.words), protocol=protocol)
     assert read_published_vocabulary(path).words == WORDS.words
 
 
@@ -55,9 +35,8 @@ def test_a_file_that_is_no_vocabulary_is_refused(tmp_path, content):
         read_published_vocabulary(tmp_path / "some.pkl")
 
 
-def test_numbers_with_a_gap_are_refused(tmp_path, published_class):
-    words = published_class(WORDS.words)
+def test_numbers_with_a_gap_are_refused(tmp_path):
+    words = PublishedWords(WORDS.words)
     del words.idx2word[4]
-    (tmp_path / "gap.pkl").write_bytes(pickle.dumps(words))
     with pytest.raises(BadCheckpoint, match="number its words"):
-        read_published_vocabulary(tmp_path / "gap.pkl")
+        read_published_vocabulary(save_words(tmp_path / "gap.pkl", words))
