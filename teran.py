@@ -34,9 +34,9 @@ from model.encoder import Encoder
 from model.errors import ModelError
 from model.evaluation.captions import read_captions
 from model.evaluation.protocol import evaluate_encoder
-from model.published_file import read_published_file
 from model.scoring import align
 from model.selfalign.published import import_published as import_selfalign
+from model.selfalign.published import is_published as is_selfalign
 from model.teran.published import import_published as import_teran
 from service.app import create_app
 from service.demo import DemoFailed, ask, demo_photographs
@@ -226,12 +226,11 @@ def import_checkpoint(
         Path | None, typer.Option(help="the published vocabulary (.pkl) of a SelfAlign on VSRN")
     ] = None,
 ) -> None:
-    """Convert a published checkpoint; nothing that is pickled in it is run."""
-    match read_published_file(checkpoint):
-        case {"model": list()}:
-            import_selfalign(checkpoint, folder, bert=bert, vocabulary=vocabulary)
-        case _:
-            import_teran(checkpoint, folder, bert=bert)
+    """Convert a published checkpoint, whichever system it is of; nothing that is pickled in it is run."""
+    if is_selfalign(checkpoint):
+        import_selfalign(checkpoint, folder, bert=bert, vocabulary=vocabulary)
+    else:
+        import_teran(checkpoint, folder, bert=bert)
     say(f"{folder}: imported; name it with --model or TERAN_MODEL, and region features with --features")
 
 

@@ -67,6 +67,14 @@ class PublishedModel:
         return "position_enc.proj.weight" in self.images
 
 
+def is_published(path: Path) -> bool:
+    """Whether a checkpoint keeps its parts in a list, as those of SelfAlign alone do."""
+    match read_published_file(path):
+        case {"model": list()}:
+            return True
+    return False
+
+
 def import_published(
     checkpoint: Path, folder: Path, *, bert: Path | str | None = None, vocabulary: Path | None = None
 ) -> None:
