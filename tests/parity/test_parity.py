@@ -16,7 +16,7 @@ CHECK = Path(__file__).with_name("check.py")
 ROOT = CHECK.parents[2]
 
 
-def check(folder: Path, *, system: str = "teran") -> subprocess.CompletedProcess[str]:
+def check(folder: Path, system: str = "teran") -> subprocess.CompletedProcess[str]:
     """Of this checkout, whichever one is installed."""
     command = [sys.executable, str(CHECK), system, str(folder)]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
@@ -32,7 +32,7 @@ def test_selfalign_is_the_published_one_to_the_last_digit(shared, tmp_path):
     for folder in (shared / "parity" / "selfalign").iterdir():
         if folder.is_dir() and not folder.name.endswith("_full"):  # those of published size take a minute
             (tmp_path / folder.name).symlink_to(folder)
-    done = check(tmp_path, system="selfalign")
+    done = check(tmp_path, "selfalign")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert " 0 missed" in done.stdout
 
@@ -44,7 +44,7 @@ def test_a_wrong_number_of_selfalign_is_a_miss(shared, tmp_path):
     scalars = json.loads((folder / "scalars.json").read_text())
     scalars["eval_mode_losses"]["concept_loss"] += 2e-4
     (folder / "scalars.json").write_text(json.dumps(scalars))
-    done = check(tmp_path, system="selfalign")
+    done = check(tmp_path, "selfalign")
     assert done.returncode == 1
     assert " 1 missed" in done.stdout
 
