@@ -37,6 +37,8 @@ from model.evaluation.protocol import evaluate_encoder
 from model.hat.published import import_published as import_hat
 from model.hat.published import is_published as is_hat
 from model.scoring import align
+from model.selfalign.published import import_published as import_selfalign
+from model.selfalign.published import is_published as is_selfalign
 from model.teran.published import import_published as import_teran
 from service.app import create_app
 from service.demo import DemoFailed, ask, demo_photographs
@@ -54,6 +56,10 @@ Data = Annotated[Path | None, typer.Option(help="where collections and jobs are 
 Collection = Annotated[str, typer.Option("--collection", "-c", help="name of the collection")]
 Model = Annotated[str | None, typer.Option(help="name or folder of the checkpoint [TERAN_MODEL, or the bundled one]")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda [TERAN_DEVICE]")]
+Features = Annotated[
+    Path | None,
+    typer.Option(help="folder of bu_att/ and bu_box/, for a model that finds no regions by itself [TERAN_FEATURES]"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON, and nothing else to standard output")]
 
 
@@ -64,12 +70,13 @@ def index(
     data: Data = None,
     model: Model = None,
     device: Device = None,
+    features: Features = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="delete images that came from these paths and are gone")
     ] = False,
 ) -> None:
     """Index photographs. What is indexed already is passed over, so it can be run again at any time."""
-    settings = read_settings(data=data, model=model, device=device)
+    settings = read_settings(data=data, model=model, device=device, features=features)
     encoder = load(settings)
     summary = index_with_progress(paths, collection_path(settings.data, collection), encoder, prune=prune)
     told = [f"{count} {fate}" for fate, count in sorted(summary.counts.items())]
@@ -173,10 +180,11 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="only lines whose `split` is this")] = None,
     model: Model = None,
     device: Device = None,
+    features: Features = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure retrieval on captioned images: Recall@K both ways, by the protocol of the field."""
-    settings = read_settings(model=model, device=device)
+    settings = read_settings(model=model, device=device, features=features)
     encoder = load(settings)
     captioned = read_captions(captions, split=split)
     with pool_for(encoder) as pool:
@@ -206,7 +214,7 @@ def draw(
         decoded = decode(data, framing=encoder.framing)
     except DecodeError as error:
         raise DecodeError(error.code, f"{image}: {error}") from error
-    (embedding,) = encoder.encode_images([picture_of(decoded)])
+    (embedding,) = encoder.encode_images([picture_of(decoded, name=image.name)])
     (query,) = encoder.encode_sentences([sentence])
     answers = align(encoder.score_spec, embedding.channels, query)
     boxes = embedding.boxes.tolist()
@@ -219,7 +227,9 @@ def draw(
 
 @app.command("import")
 def import_checkpoint(
-    checkpoint: Annotated[Path, typer.Argument(help="a published checkpoint of TERAN (.pth.tar) or of HAT (.ckpt)")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="a published checkpoint of TERAN or SelfAlign (.pth.tar) or of HAT (.ckpt)")
+    ],
     folder: Annotated[Path, typer.Argument(help="where to write the checkpoint of our own format")],
     bert: Annotated[
         str | None, typer.Option(help="folder or hub name of the BERT it was trained with [what it says itself]")
@@ -227,13 +237,18 @@ def import_checkpoint(
     ensemble: Annotated[
         list[Path] | None, typer.Option(help="a further HAT checkpoint: the mean of their scores counts")
     ] = None,
+    vocabulary: Annotated[
+        Path | None, typer.Option(help="the published vocabulary (.pkl) of a SelfAlign on VSRN")
+    ] = None,
 ) -> None:
     """Convert a published checkpoint, whichever system it is of; nothing that is pickled in it is run."""
     if ensemble or is_hat(checkpoint):
         import_hat([checkpoint, *(ensemble or [])], folder, bert=bert)
+    elif is_selfalign(checkpoint):
+        import_selfalign(checkpoint, folder, bert=bert, vocabulary=vocabulary)
     else:
         import_teran(checkpoint, folder, bert=bert)
-    say(f"{folder}: imported; name it with --model or TERAN_MODEL")
+    say(f"{folder}: imported; name it with --model or TERAN_MODEL, and region features with --features")
 
 
 @app.command()
@@ -281,7 +296,7 @@ def load(settings: Settings) -> Encoder:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device != "cpu" and not torch.cuda.is_available():
         raise BadSettings(f"device {device}: there is no CUDA on this machine; say auto or cpu")
-    return load_encoder(settings.model, device=device)
+    return load_encoder(settings.model, device=device, features=settings.features)
 
 
 def application(settings: Settings, encoder: Encoder) -> FastAPI:

@@ -16,8 +16,8 @@ def pool_for(encoder: Encoder, *, processes: int | None = None) -> DecodePool:
     return DecodePool(processes=processes or os.cpu_count() or 1, framing=encoder.framing)
 
 
-def picture_of(decoded: Decoded) -> Picture:
-    return Picture(decoded.pixels, decoded.width, decoded.height)
+def picture_of(decoded: Decoded, *, name: str = "") -> Picture:
+    return Picture(decoded.pixels, decoded.width, decoded.height, name)
 
 
 def read_pictures(pool: DecodePool, files: Iterable[Path]) -> Iterator[Picture]:
@@ -25,4 +25,4 @@ def read_pictures(pool: DecodePool, files: Iterable[Path]) -> Iterator[Picture]:
     for file, outcome in pool.decode((file, file) for file in files):
         if isinstance(outcome, DecodeError):
             raise DecodeError(outcome.code, f"{file}: {outcome}")
-        yield picture_of(outcome)
+        yield picture_of(outcome, name=file.name)

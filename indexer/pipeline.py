@@ -20,9 +20,11 @@ from indexer.segment_writer import SegmentWriter
 from model.batches import in_batches
 from model.embeddings import ImageEmbedding
 from model.encoder import Encoder
+from model.errors import BadFeatures
 
 ENCODED_AT_ONCE = 32
 ENCODING_FAILED = "encoding_failed"
+FEATURES_UNREADABLE = "features_unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,13 @@ def _encode(
     good = [(one, decoded) for one, decoded in batch if isinstance(decoded, Decoded)]
     if not good:
         return [], failed
-    embeddings = encoder.encode_images([picture_of(decoded) for _, decoded in good])
+    try:
+        embeddings = encoder.encode_images([picture_of(decoded, name=one.photograph.name) for one, decoded in good])
+    except BadFeatures as error:  # of one of them, with which the others must not fail
+        if len(good) == 1:
+            return [], [*failed, _failed(good[0][0], FEATURES_UNREADABLE, str(error))]
+        alone = [_encode([one], encoder) for one in good]
+        return [one for encoded, _ in alone for one in encoded], failed + [one for _, bad in alone for one in bad]
     return [(one, decoded, embedding) for (one, decoded), embedding in zip(good, embeddings, strict=True)], failed
 
 

@@ -16,27 +16,43 @@ from model.errors import BadCheckpoint
 from model.hat.config import HatConfig
 from model.hat.encoder import HatEncoder
 from model.hat.network import Hat
+from model.regions.files import FeatureFiles
+from model.regions.region_features import RegionExtractor
 from model.regions.windows import WindowExtractor, WindowsConfig
+from model.selfalign.camera import Camera
+from model.selfalign.camera_encoder import CameraEncoder
+from model.selfalign.config import CameraConfig, VsrnConfig
+from model.selfalign.vocabulary import Vocabulary, read_vocabulary
+from model.selfalign.vsrn import Vsrn
+from model.selfalign.vsrn_encoder import VsrnEncoder
+from model.selfalign.word_pieces import WordPieces
 from model.teran.config import TeranConfig
 from model.teran.encoder import TeranEncoder
 from model.teran.network import Teran
 from model.teran.tokenizer import Tokenizer
 
 FORMAT: Final = 1
-SYSTEMS: Final = ("teran", "hat")
+SYSTEMS: Final = ("teran", "hat", "camera", "vsrn")
 BUNDLED: Final = Path(__file__).parent / "bundled" / "teran-windows"
 CONFIG, WEIGHTS, VOCABULARY = "config.json", "model.safetensors", "vocab.txt"
 
 
-def load_encoder(name: str | None = None, *, device: str = "cpu") -> Encoder:
-    """The encoder of a checkpoint folder; without a name the bundled one."""
+def load_encoder(name: str | None = None, *, device: str = "cpu", features: Path | None = None) -> Encoder:
+    """The encoder of a checkpoint folder; without a name the bundled one.
+
+    One that finds no regions by itself reads them from the folder `features`.
+    """
     folder = BUNDLED if name in (None, "bundled") else Path(str(name))
     config = read_config(folder)
     match config["system"]:
         case "hat":
             return _load_hat(folder, config, device=device)
+        case "camera":
+            return _load_camera(folder, config, device=device, features=features)
+        case "vsrn":
+            return _load_vsrn(folder, config, device=device, features=features)
         case _:
-            return _load_teran(folder, config, device=device)
+            return _load_teran(folder, config, device=device, features=features)
 
 
 def save_checkpoint(
@@ -59,11 +75,21 @@ def save_hat(folder: Path, *, name: str, networks: Sequence[Hat], tokenizer: Tok
     _save(folder, config, _hat_parts(networks), tokenizer, dtype)
 
 
+def save_camera(folder: Path, *, name: str, camera: Camera, pieces: WordPieces, dtype: torch.dtype) -> None:
+    config = {"system": "camera", "name": name, "camera": camera.config.to_json()}
+    _save(folder, config, {"camera": camera}, pieces, dtype)
+
+
+def save_vsrn(folder: Path, *, name: str, vsrn: Vsrn, words: Vocabulary, dtype: torch.dtype) -> None:
+    config = {"system": "vsrn", "name": name, "vsrn": vsrn.config.to_json()}
+    _save(folder, config, {"vsrn": vsrn}, words, dtype)
+
+
 def _save(
     folder: Path,
     config: Mapping[str, Any],
     parts: Mapping[str, nn.Module],
-    tokenizer: Tokenizer,
+    tokenizer: Tokenizer | WordPieces | Vocabulary,
     dtype: torch.dtype,
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,13 +104,14 @@ def _save(
     (folder / WEIGHTS).chmod(0o644)  # the library lets nobody but the owner read it
 
 
-def _load_teran(folder: Path, config: Mapping[str, Any], *, device: str) -> TeranEncoder:
+def _load_teran(folder: Path, config: Mapping[str, Any], *, device: str, features: Path | None) -> TeranEncoder:
     network = Teran(TeranConfig.from_json(config["teran"])).to(device)
     parts: dict[str, nn.Module] = {"teran": network}
-    regions = None
+    regions: RegionExtractor | None = _feature_files(features, network.config.feature_width)
     if config["regions"] is not None:
-        regions = WindowExtractor(WindowsConfig.from_json(config["regions"])).to(device).eval()
-        parts["regions"] = regions
+        if features is not None:
+            raise BadCheckpoint(f"{config['name']} finds regions by itself: it takes no features of others")
+        regions = parts["regions"] = WindowExtractor(WindowsConfig.from_json(config["regions"])).to(device).eval()
     load_weights(folder, parts)
     return TeranEncoder(network, Tokenizer(folder), regions, name=config["name"], fingerprint=fingerprint(folder))
 
@@ -97,6 +124,30 @@ def _load_hat(folder: Path, config: Mapping[str, Any], *, device: str) -> HatEnc
 
 def _hat_parts(networks: Sequence[Hat]) -> dict[str, nn.Module]:
     return {f"hat{number}": network for number, network in enumerate(networks)}
+
+
+def _load_camera(folder: Path, config: Mapping[str, Any], *, device: str, features: Path | None) -> CameraEncoder:
+    network = Camera(CameraConfig.from_json(config["camera"])).to(device)
+    load_weights(folder, {"camera": network})
+    pieces = WordPieces(folder)
+    if len(pieces) > network.config.bert.vocabulary:
+        raise BadCheckpoint(f"{folder} has {len(pieces)} words; its network knows {network.config.bert.vocabulary}")
+    regions = _feature_files(features, network.config.feature_width)
+    return CameraEncoder(network, pieces, regions, name=config["name"], fingerprint=fingerprint(folder))
+
+
+def _load_vsrn(folder: Path, config: Mapping[str, Any], *, device: str, features: Path | None) -> VsrnEncoder:
+    network = Vsrn(VsrnConfig.from_json(config["vsrn"])).to(device)
+    load_weights(folder, {"vsrn": network})
+    words = read_vocabulary(folder / VOCABULARY)
+    if len(words) != network.config.vocabulary:
+        raise BadCheckpoint(f"{folder} has {len(words)} words; its network knows {network.config.vocabulary}")
+    regions = _feature_files(features, network.config.feature_width)
+    return VsrnEncoder(network, words, regions, name=config["name"], fingerprint=fingerprint(folder))
+
+
+def _feature_files(features: Path | None, width: int) -> FeatureFiles | None:
+    return FeatureFiles(features, width) if features is not None else None
 
 
 def read_config(folder: Path) -> dict[str, Any]:

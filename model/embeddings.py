@@ -21,6 +21,7 @@ class Picture:
     pixels: NDArray[np.uint8]  # [side, side, 3], RGB
     width: int  # pixels of the upright original
     height: int
+    name: str = ""  # of its file, for what is found by name
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from model.cross_attention import CrossAttention, Direction, cross_attention, pair_up
 from model.embeddings import ImageEmbedding, Ragged, SentenceEmbedding
+from model.errors import NoExplanation
 
 MATRIX_BLOCK = 2**24  # numbers of the similarity matrix held at once when whole sets are compared
 
@@ -195,8 +196,12 @@ def align(spec: ScoreSpec, image: Mapping[str, Tensor], sentence: SentenceEmbedd
 
     `image` holds the channels of one image; its regions are the rows of those that count, one channel after the other
     as the spec first names them. Pieces of one word are added up. A word is answered by the region of which it has its
-    greatest share; where there is attention, by the one that it, or that attends to it, most.
+    greatest share; where there is attention, by the one that it, or that attends to it, most. Raises NoExplanation.
     """
+    if not sentence.words:
+        raise NoExplanation(
+            "this model makes one vector of the whole sentence, so no word has a region: ask without an explanation"
+        )
     pairs: dict[str, Tensor] = {}
     for term in spec.counting_terms:
         of_term = _pairs(term, image[term.channel], sentence.channels[term.channel])

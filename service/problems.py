@@ -35,7 +35,7 @@ PROBLEM_OF: Final[dict[type[Exception], tuple[HTTPStatus, str]]] = {
     BadSentence: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request"),
     BadCollectionName: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request"),
     InvalidRequest: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request"),
-    NoExplanation: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request"),
+    NoExplanation: (HTTPStatus.UNPROCESSABLE_ENTITY, "no_explanation"),
     NotFound: (HTTPStatus.NOT_FOUND, "not_found"),
     UnknownJob: (HTTPStatus.NOT_FOUND, "not_found"),
     UnknownCollection: (HTTPStatus.NOT_FOUND, "not_found"),

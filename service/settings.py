@@ -13,6 +13,7 @@ class Settings(BaseSettings):
 
     data: Path = Field(default=Path("data"), description="where collections, jobs and uploads are kept")
     model: str = Field(default="bundled", description="name or folder of the checkpoint")
+    features: Path | None = Field(default=None, description="bu_att/ and bu_box/, for a model that finds no regions")
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)

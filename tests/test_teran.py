@@ -24,7 +24,7 @@ from model.checkpoint import load_encoder
 from model.cross_attention import Direction
 from model.encoder import Encoder
 from model.scoring import align, score_matrix
-from tests import hats
+from tests import hats, selfalign
 from tests.photographs import jpeg, truncated_jpeg, write_photographs
 from tests.published import published_weights, save_published, write_bert
 
@@ -270,3 +270,24 @@ def test_photographs_are_found_and_explained_by_an_imported_hat(teran_run, photo
         assert [word["text"] for word in words] == ["a", "brown", "dog", "a brown dog"]
         assert sum(word["contribution"] for word in words) == pytest.approx(hit["score"], abs=1e-3)
     assert teran_run("draw", photos / "0001.jpg", "dog", "-o", tmp_path / "drawn.png", "--model", hat)[0] == 0
+
+
+def test_photographs_are_indexed_by_region_features_of_files(teran_run, photos, tmp_path):
+    published, bert = tmp_path / "camera.pth.tar", selfalign.write_pieces(tmp_path / "bert")
+    selfalign.save_published(published, selfalign.camera())
+    assert teran_run("import", published, tmp_path / "ours", "--bert", bert)[0] == 0
+    model = ("--model", tmp_path / "ours")
+    status, _, errors = teran_run("index", photos, *model)
+    assert status == 1 and "--features" in errors and "bu_att/dog.npz" in errors
+    features = selfalign.write_features(tmp_path / "features", [f"{n:04}" for n in range(5)], size=(96, 72))
+    status, _, errors = teran_run("index", photos, *model, "--features", features)
+    assert status == 0 and "1 failed, 5 indexed" in errors and "0005.jpg: features_unreadable" in errors
+    status, output, _ = teran_run("search", "a red dog", *model, "--limit", 3)
+    assert status == 0 and output.count(str(photos)) == 3
+    status, _, errors = teran_run("search", "a red dog", *model, "--explain")
+    assert status == 1 and "without an explanation" in errors and errors.count("\n") == 1
+
+
+def test_a_model_that_finds_regions_takes_no_features(teran_run, photos):
+    status, _, errors = teran_run("index", photos, "--features", photos)
+    assert status == 1 and "finds regions by itself" in errors

@@ -2,7 +2,7 @@
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.embeddings import Picture
 from model.errors import BadFeatures
 from model.regions.region_features import RegionFeatures
+
+BEYOND = 0.01  # share of a side by which a box may reach over the border, as rounded ones do
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,36 @@ class PublishedImage:
     height: int
 
 
+@dataclass(frozen=True, slots=True)
+class FeatureFiles:
+    """A RegionExtractor that looks nothing up but the names of the pictures: dog.jpg has the features `dog`."""
+
+    root: Path
+    feature_width: int
+    picture_side: int = 32  # the pixels are not looked at
+
+    def extract(self, pictures: Sequence[Picture]) -> RegionFeatures:
+        named = [PublishedImage(Path(picture.name).stem, picture.width, picture.height) for picture in pictures]
+        regions = read_region_features(self.root, named)
+        width = regions.features.shape[2]
+        if width != self.feature_width:
+            raise BadFeatures(f"the features in {self.root} are {width} wide; the model takes {self.feature_width}")
+        furthest = regions.boxes.amax(dim=(1, 2))  # [N]
+        for image, share in zip(named, furthest.tolist(), strict=True):
+            if share > 1 + BEYOND or regions.boxes.min() < -BEYOND:
+                raise BadFeatures(
+                    f"boxes of {image.feature_id} lie outside of its {image.width} x {image.height} pixels:"
+                    " they were found in a picture of another size"
+                )
+        return replace(regions, boxes=regions.boxes.clamp(0, 1))
+
+
 def read_region_features(root: Path, images: Sequence[PublishedImage]) -> RegionFeatures:
     """Features and boxes of the images, boxes as shares of width and height."""
     pairs = [_read(root, image) for image in images]
     counts = torch.tensor([len(features) for features, _ in pairs])
-    return RegionFeatures(_pad([features for features, _ in pairs]), _pad([boxes for _, boxes in pairs]), counts)
+    sizes = torch.tensor([(image.width, image.height) for image in images], dtype=torch.float32)
+    return RegionFeatures(_pad([features for features, _ in pairs]), _pad([boxes for _, boxes in pairs]), counts, sizes)
 
 
 def _read(root: Path, image: PublishedImage) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from model.embeddings import Picture
 from model.regions.convnet import ConvNet, ConvNetConfig
-from model.regions.region_features import RegionFeatures
+from model.regions.region_features import RegionFeatures, sizes_of
 
 # (windows across, windows down, width, height), evenly spread so that the outer ones touch the border: 36 in all.
 LAYOUT = (
@@ -73,7 +73,8 @@ class WindowExtractor(nn.Module):
         pixels = torch.from_numpy(np.stack([picture.pixels for picture in pictures])).to(device)  # [N, H, W, 3]
         features = self(pixels.permute(0, 3, 1, 2).float() / 255)
         n, r, _ = features.shape
-        return RegionFeatures(features, self.boxes.expand(n, -1, -1), torch.full((n,), r, device=device))
+        counts = torch.full((n,), r, device=device)
+        return RegionFeatures(features, self.boxes.expand(n, -1, -1), counts, sizes_of(pictures).to(device))
 
 
 def window_boxes() -> Tensor:

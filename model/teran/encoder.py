@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from model.embeddings import ImageEmbedding, Picture, SentenceEmbedding
-from model.errors import NoRegions
 from model.framing import Framing
-from model.regions.region_features import RegionExtractor, RegionFeatures
+from model.regions.region_features import RegionExtractor, RegionFeatures, extractor_of
 from model.scoring import MaxSim, ScoreSpec, Term
 from model.teran.network import Teran
 from model.teran.tokenizer import Tokenizer, Tokens, check_sentence, group_words
@@ -34,14 +33,15 @@ class TeranEncoder:
 
     @property
     def framing(self) -> Framing:
-        return Framing(self._extractor().picture_side)
+        return Framing(extractor_of(self._regions, name=self.name).picture_side)
 
     def encode_images(self, pictures: Sequence[Picture]) -> list[ImageEmbedding]:
         with torch.inference_mode():
-            return self.encode_features(self._extractor().extract(pictures))
+            return self.encode_features(extractor_of(self._regions, name=self.name).extract(pictures))
 
     def encode_features(self, regions: RegionFeatures) -> list[ImageEmbedding]:
         """The same for regions that were found elsewhere, as in the published feature files."""
+        regions = regions.to(next(self._network.parameters()).device)
         with torch.inference_mode():
             vectors = self._network.encode_regions(regions.features, regions.boxes, regions.counts).vectors.cpu()
         return [
@@ -59,11 +59,6 @@ class TeranEncoder:
         with torch.inference_mode():
             vectors = self._network.encode_tokens(ids.to(device), lengths.to(device)).vectors.cpu()  # [C, L, D]
         return [self._embedding(one, rows) for one, rows in zip(tokens, vectors, strict=True)]
-
-    def _extractor(self) -> RegionExtractor:
-        if self._regions is None:
-            raise NoRegions(f"{self.name} cannot look at pictures: it takes the region features it was trained with")
-        return self._regions
 
     def _embedding(self, tokens: Tokens, vectors: Tensor) -> SentenceEmbedding:
         scored = tokens.scored(self._network.config.stopwords)

@@ -1,8 +1,5 @@
 """Import of TERAN's published checkpoints (`*.pth.tar`), without running anything that is pickled in them."""
 
-import argparse
-import pickle
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +11,7 @@ from transformers import AutoConfig
 
 from model.checkpoint import copy_strictly, save_checkpoint, weights_once
 from model.errors import BadCheckpoint
+from model.published_file import read_published_file
 from model.scoring import Pooling
 from model.teran.config import AggregationKind, BertSizes, BoxEncodingKind, TeranConfig
 from model.teran.network import Teran
@@ -55,18 +53,7 @@ class PublishedCheckpoint:
 
 
 def read_published(path: Path) -> PublishedCheckpoint:
-    """Read the container of any torch version; its unpickler knows tensors, plain data and `Namespace` alone."""
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of an unusual pickle: it is read or refused, see below
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise BadCheckpoint(f"{path} does not exist") from error
-    except pickle.UnpicklingError as error:
-        raise BadCheckpoint(f"{path} holds more than weights and settings, so it is not loaded: {error}") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise BadCheckpoint(f"{path} is not a whole checkpoint: {error}") from error
-    match content:
+    match read_published_file(path):
         case {"model": dict() as weights, "config": dict() as config}:
             return PublishedCheckpoint(config, weights)
     raise BadCheckpoint(f"{path} is not a TERAN checkpoint: it must hold `model` and `config`")

@@ -19,7 +19,7 @@ export class Search {
     const key = JSON.stringify([collection, sentence]);
     if (fresh || !this.#answers.has(key)) {
       const asked = sentence ? { sentence, limit: LIMIT, explain: true } : SAMPLE;
-      const found = await search({ ...asked, collection }, signal).then(readAnswer, nothingFrom);
+      const found = await explained({ ...asked, collection }, signal).then(readAnswer, nothingFrom);
       signal.throwIfAborted();
       this.#remember(key, found);
     }
@@ -35,6 +35,16 @@ export class Search {
     this.#answers.delete(key);
     this.#answers.set(key, answer);
     if (this.#answers.size > REMEMBERED) this.#answers.delete(this.#answers.keys().next().value);
+  }
+}
+
+/** Not every model can say which region answered a word; its images are shown as they are. */
+async function explained(asked, signal) {
+  try {
+    return await search(asked, signal);
+  } catch (problem) {
+    if (problem.code !== "no_explanation") throw problem;
+    return search({ ...asked, explain: false }, signal);
   }
 }
 

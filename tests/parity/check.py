@@ -1,6 +1,6 @@
 """Compare our implementation of a published system with its reference outputs.
 
-Usage: python tests/parity/check.py SYSTEM DIR      SYSTEM is teran or hat; DIR holds its fixtures or some of them
+Usage: python tests/parity/check.py SYSTEM DIR      SYSTEM: hat, selfalign, teran; DIR holds its fixtures or some
 Prints a table and exits with 1 when any array misses its tolerance, with 2 when DIR holds no fixtures.
 """
 
@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import hat_fixtures
+import selfalign_fixtures
 import teran_fixtures
 from comparison import print_table
 
-SYSTEMS = {"hat": hat_fixtures.check, "teran": teran_fixtures.check}
+SYSTEMS = {"hat": hat_fixtures.check, "selfalign": selfalign_fixtures.check, "teran": teran_fixtures.check}
 
 
 def main(arguments: list[str]) -> int:

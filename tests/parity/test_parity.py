@@ -1,5 +1,7 @@
 """The reference outputs of the published implementations, where they are at hand; and a checker that can fail."""
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,8 +13,13 @@ import pytest
 CHECK = Path(__file__).with_name("check.py")
 
 
+ROOT = CHECK.parents[2]
+
+
 def check(folder: Path, system: str = "teran") -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(CHECK), system, str(folder)], capture_output=True, text=True)
+    """Of this checkout, whichever one is installed."""
+    command = [sys.executable, str(CHECK), system, str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
 
 
 def test_teran_is_the_published_one_to_the_last_digit(shared):
@@ -28,12 +35,33 @@ def test_hat_is_the_published_one_to_the_last_digit(shared, part):
     assert " 0 missed" in done.stdout
 
 
+def test_selfalign_is_the_published_one_to_the_last_digit(shared, tmp_path):
+    for folder in (shared / "parity" / "selfalign").iterdir():
+        if folder.is_dir() and not folder.name.endswith("_full"):  # those of published size take a minute
+            (tmp_path / folder.name).symlink_to(folder)
+    done = check(tmp_path, "selfalign")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert " 0 missed" in done.stdout
+
+
 def test_a_wrong_score_of_hat_is_a_miss(shared, tmp_path):
     folder = Path(shutil.copytree(shared / "parity" / "hat" / "tiny_ckpt", tmp_path / "tiny_ckpt"))
     outputs = dict(np.load(folder / "outputs.npz"))
     outputs["sim_t2i_level2"][1, 2] += 1e-4
     np.savez(folder / "outputs.npz", **outputs)
     done = check(tmp_path, "hat")
+    assert done.returncode == 1
+    assert " 1 missed" in done.stdout
+
+
+def test_a_wrong_number_of_selfalign_is_a_miss(shared, tmp_path):
+    folder = tmp_path / "vsrn"
+    shutil.copytree(shared / "parity" / "selfalign" / "vsrn_f30k_tiny", folder)
+    (folder / "scalars.json").chmod(0o644)
+    scalars = json.loads((folder / "scalars.json").read_text())
+    scalars["eval_mode_losses"]["concept_loss"] += 2e-4
+    (folder / "scalars.json").write_text(json.dumps(scalars))
+    done = check(tmp_path, "selfalign")
     assert done.returncode == 1
     assert " 1 missed" in done.stdout
 

@@ -346,6 +346,16 @@ def test_a_busy_service_is_asked_again_when_it_says_so(page):
 
 
 @pytest.mark.usefixtures("photographs")
+def test_a_model_that_explains_nothing_still_shows_its_photographs(page):
+    declined = {"code": "no_explanation", "detail": "this model makes one vector of the whole sentence"}
+    answers = [lambda route: route.fulfill(status=422, json=declined), Route.continue_]
+    page.route("**/v1/search", lambda route: answers.pop(0)(route))
+    page.goto(f"/?q={SENTENCE}")
+    expect(tiles(page)).to_have_count(len(SIZES))
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+@pytest.mark.usefixtures("photographs")
 def test_a_refusal_is_told_in_a_sentence_and_can_be_tried_again(page):
     page.goto("/")
     page.get_by_label("What the photograph shows").fill("?!")

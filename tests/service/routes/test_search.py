@@ -4,13 +4,21 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
+from starlette.testclient import TestClient
 
 from indexer.index.layout import collection_path
 from indexer.index.records import content_id
 from indexer.index.snapshot import open_snapshot
+from indexer.pictures import pool_for
+from indexer.pipeline import Photograph, index_photographs
+from model.regions.files import FeatureFiles
 from model.scoring import score
+from model.selfalign.vsrn_encoder import VsrnEncoder
+from service.app import create_app
+from service.settings import Settings
+from tests import selfalign
 from tests.indexer.working import working
-from tests.photographs import jpeg
+from tests.photographs import jpeg, write_photographs
 
 SENTENCE = "a brown dog is running on the grass ."
 
@@ -108,3 +116,16 @@ def ask_until(done: Event, client, answers: list, word: str) -> None:
         number += 1
         answer = ask(client, f"{word} {number}", limit=100)
         answers.append((answer["index_version"], frozenset(hit["id"] for hit in answer["results"])))
+
+
+def test_a_model_whose_images_are_one_vector_answers_without_an_explanation(tmp_path):
+    """Searched as by the page, which asks again without one."""
+    features = FeatureFiles(selfalign.write_features(tmp_path, ["0000", "0001"], size=(96, 72)), selfalign.WIDTH)
+    encoder = VsrnEncoder(selfalign.vsrn(), selfalign.WORDS, features, name="vsrn", fingerprint="5" * 64)
+    photographs = [Photograph(path, path.name, str(path)) for path in write_photographs(tmp_path, range(2))]
+    with pool_for(encoder, processes=1) as pool:
+        index_photographs(photographs, collection_path(tmp_path, "default"), encoder=encoder, pool=pool)
+    with TestClient(create_app(Settings(data=tmp_path), encoder)) as client:
+        declined = client.post("/v1/search", json={"text": "a dog", "explain": True})
+        assert (declined.status_code, declined.json()["code"]) == (422, "no_explanation")
+        assert len(ask(client, "a dog")["results"]) == 2
