@@ -1,6 +1,7 @@
 """Find photographs by a sentence, and see which region answered which word."""
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ import torch
 import typer
 from fastapi import FastAPI
 from PIL import Image, ImageOps
+from rich.logging import RichHandler
 
 from indexer.decode import decode, read_photograph
 from indexer.errors import DecodeError, IndexerError
@@ -38,6 +40,9 @@ from model.hat.published import import_published as import_hat
 from model.hat.published import is_published as is_hat
 from model.scoring import align
 from model.teran.published import import_published as import_teran
+from model.training.loop import Progress
+from model.training.recipe import read_recipe
+from model.training.run import Places, train_recipe
 from service.app import create_app
 from service.demo import DemoFailed, ask, demo_photographs
 from service.errors import BadSettings, InvalidRequest, ServiceError
@@ -45,7 +50,7 @@ from service.hits import find_hits
 from service.logs import configure_logs
 from service.server import run, run_while
 from service.settings import Settings, read_settings
-from service.terminal import messages, print_hits, print_report, progress_bar, say, with_progress
+from service.terminal import messages, print_hits, print_report, progress_bar, say, show_steps, with_progress
 from service.worker_watch import worker_command
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -182,6 +187,41 @@ def evaluate(
 
 
 @app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="a TOML file: docs/training.md tells what it may say")],
+    root: Annotated[
+        Path | None, typer.Option(help="what the recipe names lies here [the folder of the recipe]")
+    ] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="checkpoints and logs; run again, it goes on [runs/NAME-OF-THE-RECIPE]")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="where the finished checkpoint goes [WORK/checkpoint]")] = None,
+    device: Device = None,
+) -> None:
+    """Train a model on captioned images. Stopped by Ctrl-C or worse, the same command goes on where it was."""
+    settings = read_settings(device=device)
+    described = read_recipe(recipe)
+    folder = work or Path("runs") / recipe.stem
+    places = Places(root=root or recipe.parent, work=folder, output=output or folder / "checkpoint")
+    logging.basicConfig(
+        level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=messages, show_path=False)]
+    )
+    stopping = stop_on_signal(watched=False)
+    chosen = usable_device(settings)
+    with progress_bar() as bar:
+
+        def watch(now: Progress) -> None:
+            measured = "".join(f"  {name} {value:.1f}" for name, value in now.metrics.items() if name == "rsum")
+            show_steps(bar, now.stage, done=now.step, total=now.steps, told=f"loss {now.loss:.3f}{measured}")
+
+        finished = train_recipe(described, places, device=chosen, watch=watch, stopping=stopping)
+    if finished:
+        say(f"{places.output}: trained; name it with --model or TERAN_MODEL")
+    else:
+        say(f"stopped; the same command goes on from the last checkpoint in {folder}")
+
+
+@app.command()
 def draw(
     image: Annotated[Path, typer.Argument(help="a photograph; it need not be indexed")],
     sentence: Annotated[str, typer.Argument()],
@@ -263,6 +303,11 @@ def main() -> None:
 
 
 def load(settings: Settings) -> Encoder:
+    return load_encoder(settings.model, device=usable_device(settings))
+
+
+def usable_device(settings: Settings) -> str:
+    """What is asked for, if there is one; sets the threads beside."""
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     device = settings.device
@@ -270,7 +315,7 @@ def load(settings: Settings) -> Encoder:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device != "cpu" and not torch.cuda.is_available():
         raise BadSettings(f"device {device}: there is no CUDA on this machine; say auto or cpu")
-    return load_encoder(settings.model, device=device)
+    return device
 
 
 def application(settings: Settings, encoder: Encoder) -> FastAPI:
