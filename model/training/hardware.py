@@ -61,7 +61,8 @@ class ManyProcesses:
         from accelerate import Accelerator  # an extra: one process does without it
 
         self._accelerator = Accelerator(cpu=on_cpu)
-        self.device: torch.device = self._accelerator.device
+        # Its processor is called cpu:0, under which nothing can be loaded.
+        self.device: torch.device = torch.device("cpu") if on_cpu else self._accelerator.device
         self.rank: int = self._accelerator.process_index
         self.processes: int = self._accelerator.num_processes
 

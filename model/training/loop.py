@@ -88,7 +88,7 @@ def run_stage(
     if not _Stage(task, optimization, run=run, identity=identity, hardware=hardware).train(watch, stopping):
         return False
     hardware.wait()
-    load_best(run, task.module, device=hardware.device)
+    load_best(run, task.module)
     return True
 
 
@@ -106,7 +106,7 @@ class _Stage(Generic[Batch]):
         optimizer = build_optimizer(task.parameter_groups(), weight_decay=optimization.weight_decay)
         scaler = torch.amp.GradScaler(hardware.device.type, enabled=optimization.precision == "float16")
         self._trained = Trained(task.module, optimizer, scaler)
-        self._state = load_last(run, self._trained, identity=identity, device=hardware.device)
+        self._state = load_last(run, self._trained, identity=identity)
         self._started = time.monotonic() - self._state.seconds
         columns = ("epoch", "seconds", "lr", "loss", *task.metric_names)
         self._log = TrainingLog(run, columns, after=self._state.step) if hardware.rank == 0 else None

@@ -47,11 +47,11 @@ def save_last(run: Path, state: State, trained: Trained, *, identity: str) -> No
     _replace(run / LAST, content)
 
 
-def load_last(run: Path, trained: Trained, *, identity: str, device: torch.device) -> State:
+def load_last(run: Path, trained: Trained, *, identity: str) -> State:
     """Fill `trained` from the last checkpoint; where there is none yet, leave it as it is."""
     if not (run / LAST).exists():
         return State()
-    content = _load(run / LAST, device)
+    content = _load(run / LAST)
     if content["identity"] != identity:
         raise BadRecipe(
             f"{run} was begun with another recipe, other data or other weights: name another --work, or delete it"
@@ -66,13 +66,13 @@ def save_best(run: Path, module: nn.Module) -> None:
     _replace(run / BEST, module.state_dict())
 
 
-def load_best(run: Path, module: nn.Module, *, device: torch.device) -> None:
-    module.load_state_dict(_load(run / BEST, device))
+def load_best(run: Path, module: nn.Module) -> None:
+    module.load_state_dict(_load(run / BEST))
 
 
-def _load(path: Path, device: torch.device) -> dict[str, Any]:
+def _load(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise BadRecipe(f"the checkpoint {path} cannot be read: {error}") from error
     return content
