@@ -53,6 +53,8 @@ def build(table: ModelTable, captions: Iterable[str], *, root: Path, text: Path)
 
 def _from_checkpoint(folder: Path) -> Beginning:
     config = read_config(folder)
+    if config["system"] != "teran":
+        raise BadRecipe(f"{folder} is a checkpoint of {config['system']}: only TERAN is trained here")
     teran = Teran(TeranConfig.from_json(config["teran"]))
     regions = WindowExtractor(WindowsConfig.from_json(config["regions"])) if config["regions"] is not None else None
     load_weights(folder, {"teran": teran} | ({"regions": regions} if regions is not None else {}))
