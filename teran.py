@@ -35,6 +35,7 @@ from model.drawing import DrawnWord, draw_words
 from model.encoder import Encoder
 from model.errors import ModelError
 from model.evaluation.captions import read_captions
+from model.evaluation.plot import plot_ranks
 from model.evaluation.protocol import evaluate_encoder
 from model.hat.published import import_published as import_hat
 from model.hat.published import is_published as is_hat
@@ -170,9 +171,12 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="only lines whose `split` is this")] = None,
     model: Model = None,
     device: Device = None,
+    plot: Annotated[Path | None, typer.Option(help="a picture to write: recall curves and ranks")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure retrieval on captioned images: Recall@K both ways, by the protocol of the field."""
+    if plot is not None:
+        check_is_picture(plot)
     settings = read_settings(model=model, device=device)
     encoder = load(settings)
     captioned = read_captions(captions, split=split)
@@ -180,6 +184,8 @@ def evaluate(
         files = [images / one.image for one in captioned]
         pictures = with_progress(read_pictures(pool, files), total=len(files), what="images")
         report = evaluate_encoder(encoder, pictures, [one.captions for one in captioned])
+    if plot is not None:
+        plot_ranks({"text to image": report.t2i_ranks, "image to text": report.i2t_ranks}).save(plot)
     if as_json:
         print(json.dumps(report.to_json()))
     else:
@@ -230,8 +236,7 @@ def draw(
     device: Device = None,
 ) -> None:
     """Draw the region that answered each word of a sentence."""
-    if output.suffix.lower() not in Image.registered_extensions():
-        raise InvalidRequest(f"{output}: pictures of this kind are not written: end its name with .png or .jpg")
+    check_is_picture(output)
     encoder = load(read_settings(model=model, device=device))
     try:
         data = read_photograph(image)
@@ -300,6 +305,11 @@ def main() -> None:
     except (ModelError, IndexFault, IndexerError, LedgerError, ServiceError, DemoFailed, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def check_is_picture(path: Path) -> None:
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise InvalidRequest(f"{path}: pictures of this kind are not written: end its name with .png or .jpg")
 
 
 def load(settings: Settings) -> Encoder:

@@ -260,3 +260,16 @@ def test_photographs_are_found_and_explained_by_an_imported_hat(teran_run, photo
         assert [word["text"] for word in words] == ["a", "brown", "dog", "a brown dog"]
         assert sum(word["contribution"] for word in words) == pytest.approx(hit["score"], abs=1e-3)
     assert teran_run("draw", photos / "0001.jpg", "dog", "-o", tmp_path / "drawn.png", "--model", hat)[0] == 0
+
+
+def test_a_wrong_recipe_is_one_line_that_says_what_is_allowed(teran_run, tmp_path):
+    (tmp_path / "recipe.toml").write_text('name = "x"\ncolour = "red"\n')
+    status, _, errors = teran_run("train", tmp_path / "recipe.toml")
+    assert status == 1 and "unknown key 'colour'; known are name, data, model, stages, dtype" in errors
+
+
+def test_an_evaluation_is_plotted_only_into_a_picture(teran_run, tmp_path):
+    status, _, errors = teran_run(
+        "evaluate", "--captions", "none", "--images", tmp_path, "--plot", tmp_path / "plot.txt"
+    )
+    assert status == 1 and "end its name with .png or .jpg" in errors
