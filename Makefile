@@ -1,10 +1,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # The extra of FAISS: cpu, or gpu where CUDA is. Never both, they install the same package.
 FAISS ?= cpu
+SHARED ?= ../shared
 VENV := .venv
 TERAN := $(VENV)/bin/teran
 
-.PHONY: setup demo test lint compose-test parity clean
+.PHONY: setup demo test lint bundled-model compose-test parity clean
 
 setup: $(VENV)/installed-$(FAISS)
 
@@ -31,6 +32,10 @@ lint: setup
 # make parity SYSTEM=teran DIR=../shared/parity/teran
 parity: setup
 	$(VENV)/bin/python tests/parity/check.py $(SYSTEM) $(DIR)
+
+# make bundled-model SHARED=../shared: hours on two cores; stopped, it goes on where it was
+bundled-model: setup
+	$(TERAN) train model/training/recipes/bundled.toml --root '$(SHARED)' --output model/bundled/teran-windows
 
 compose-test:
 	docker/compose-test.sh

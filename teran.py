@@ -1,6 +1,7 @@
 """Find photographs by a sentence, and see which region answered which word."""
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ import torch
 import typer
 from fastapi import FastAPI
 from PIL import Image, ImageOps
+from rich.logging import RichHandler
 
 from indexer.decode import decode, read_photograph
 from indexer.errors import DecodeError, IndexerError
@@ -33,6 +35,7 @@ from model.drawing import DrawnWord, draw_words
 from model.encoder import Encoder
 from model.errors import ModelError
 from model.evaluation.captions import read_captions
+from model.evaluation.plot import plot_ranks
 from model.evaluation.protocol import evaluate_encoder
 from model.hat.published import import_published as import_hat
 from model.hat.published import is_published as is_hat
@@ -40,6 +43,9 @@ from model.scoring import align
 from model.selfalign.published import import_published as import_selfalign
 from model.selfalign.published import is_published as is_selfalign
 from model.teran.published import import_published as import_teran
+from model.training.loop import Progress
+from model.training.recipe import read_recipe
+from model.training.run import Places, train_recipe
 from service.app import create_app
 from service.demo import DemoFailed, ask, demo_photographs
 from service.errors import BadSettings, InvalidRequest, ServiceError
@@ -47,7 +53,7 @@ from service.hits import find_hits
 from service.logs import configure_logs
 from service.server import check_address, run, run_while
 from service.settings import Settings, read_settings
-from service.terminal import messages, print_hits, print_report, progress_bar, say, with_progress
+from service.terminal import messages, print_hits, print_report, progress_bar, say, show_steps, with_progress
 from service.worker_watch import worker_command
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -181,9 +187,12 @@ def evaluate(
     model: Model = None,
     device: Device = None,
     features: Features = None,
+    plot: Annotated[Path | None, typer.Option(help="a picture to write: recall curves and ranks")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure retrieval on captioned images: Recall@K both ways, by the protocol of the field."""
+    if plot is not None:
+        check_is_picture(plot)
     settings = read_settings(model=model, device=device, features=features)
     encoder = load(settings)
     captioned = read_captions(captions, split=split)
@@ -191,10 +200,47 @@ def evaluate(
         files = [images / one.image for one in captioned]
         pictures = with_progress(read_pictures(pool, files), total=len(files), what="images")
         report = evaluate_encoder(encoder, pictures, [one.captions for one in captioned])
+    if plot is not None:
+        plot_ranks({"text to image": report.t2i_ranks, "image to text": report.i2t_ranks}).save(plot)
     if as_json:
         print(json.dumps(report.to_json()))
     else:
         print_report(report)
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="a TOML file: docs/training.md tells what it may say")],
+    root: Annotated[
+        Path | None, typer.Option(help="what the recipe names lies here [the folder of the recipe]")
+    ] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="checkpoints and logs; run again, it goes on [runs/NAME-OF-THE-RECIPE]")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="where the finished checkpoint goes [WORK/checkpoint]")] = None,
+    device: Device = None,
+) -> None:
+    """Train a model on captioned images. Stopped by Ctrl-C or worse, the same command goes on where it was."""
+    settings = read_settings(device=device)
+    described = read_recipe(recipe)
+    folder = work or Path("runs") / recipe.stem
+    places = Places(root=root or recipe.parent, work=folder, output=output or folder / "checkpoint")
+    logging.basicConfig(
+        level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=messages, show_path=False)]
+    )
+    stopping = stop_on_signal(watched=False)
+    chosen = usable_device(settings)
+    with progress_bar() as bar:
+
+        def watch(now: Progress) -> None:
+            measured = "".join(f"  {name} {value:.1f}" for name, value in now.metrics.items() if name == "rsum")
+            show_steps(bar, now.stage, done=now.step, total=now.steps, told=f"loss {now.loss:.3f}{measured}")
+
+        finished = train_recipe(described, places, device=chosen, watch=watch, stopping=stopping)
+    if finished:
+        say(f"{places.output}: trained; name it with --model or TERAN_MODEL")
+    else:
+        say(f"stopped; the same command goes on from the last checkpoint in {folder}")
 
 
 @app.command()
@@ -206,8 +252,7 @@ def draw(
     device: Device = None,
 ) -> None:
     """Draw the region that answered each word of a sentence."""
-    if output.suffix.lower() not in Image.registered_extensions():
-        raise InvalidRequest(f"{output}: pictures of this kind are not written: end its name with .png or .jpg")
+    check_is_picture(output)
     encoder = load(read_settings(model=model, device=device))
     try:
         data = read_photograph(image)
@@ -288,7 +333,17 @@ def main() -> None:
         sys.exit(1)
 
 
+def check_is_picture(path: Path) -> None:
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+        raise InvalidRequest(f"{path}: pictures of this kind are not written: end its name with .png or .jpg")
+
+
 def load(settings: Settings) -> Encoder:
+    return load_encoder(settings.model, device=usable_device(settings), features=settings.features)
+
+
+def usable_device(settings: Settings) -> str:
+    """What is asked for, if there is one; sets the threads beside."""
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     device = settings.device
@@ -296,7 +351,7 @@ def load(settings: Settings) -> Encoder:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device != "cpu" and not torch.cuda.is_available():
         raise BadSettings(f"device {device}: there is no CUDA on this machine; say auto or cpu")
-    return load_encoder(settings.model, device=device, features=settings.features)
+    return device
 
 
 def application(settings: Settings, encoder: Encoder) -> FastAPI:

@@ -4,6 +4,7 @@ ModelError
 ├── BadSentence         the sentence cannot be encoded
 ├── BadCheckpoint       a folder or file of weights is missing, damaged, or does not fit
 ├── BadFeatures         published region features or boxes are not of their form
+├── BadRecipe           a training is described wrongly, or asks for what is not there
 ├── NoRegions           this model finds no regions by itself: it takes features that were extracted elsewhere
 └── NoExplanation       the kernel of this score says nothing about single regions
 """
@@ -22,6 +23,10 @@ class BadCheckpoint(ModelError):
 
 
 class BadFeatures(ModelError):
+    pass
+
+
+class BadRecipe(ModelError):
     pass
 
 

@@ -38,6 +38,14 @@ def with_progress(items: Iterable[Item], *, total: int, what: str) -> Iterator[I
             bar.advance(task)
 
 
+def show_steps(bar: Progress, name: str, *, done: int, total: int, told: str) -> None:
+    """One line of the bar for every `name`."""
+    task = next((one.id for one in bar.tasks if one.description == name), None)
+    if task is None:
+        task = bar.add_task(name, rate="")
+    bar.update(task, completed=done, total=total, rate=told)
+
+
 def say(message: str) -> None:
     """To the terminal, and out of the way of what is printed for programs."""
     messages.print(message, markup=False, highlight=False, soft_wrap=True)

@@ -12,6 +12,7 @@ DOCUMENTS = [
     ROOT / "ARCHITECTURE.md",
     ROOT / "CHANGELOG.md",
     ROOT / "model" / "bundled" / "README.md",
+    ROOT / "docs" / "training.md",
 ]
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 

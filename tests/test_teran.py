@@ -291,3 +291,16 @@ def test_photographs_are_indexed_by_region_features_of_files(teran_run, photos, 
 def test_a_model_that_finds_regions_takes_no_features(teran_run, photos):
     status, _, errors = teran_run("index", photos, "--features", photos)
     assert status == 1 and "finds regions by itself" in errors
+
+
+def test_a_wrong_recipe_is_one_line_that_says_what_is_allowed(teran_run, tmp_path):
+    (tmp_path / "recipe.toml").write_text('name = "x"\ncolour = "red"\n')
+    status, _, errors = teran_run("train", tmp_path / "recipe.toml")
+    assert status == 1 and "unknown key 'colour'; known are name, data, model, stages, dtype" in errors
+
+
+def test_an_evaluation_is_plotted_only_into_a_picture(teran_run, tmp_path):
+    status, _, errors = teran_run(
+        "evaluate", "--captions", "none", "--images", tmp_path, "--plot", tmp_path / "plot.txt"
+    )
+    assert status == 1 and "end its name with .png or .jpg" in errors

@@ -13,6 +13,7 @@ class CaptionedImage:
     image: str  # file name, relative to the folder of the images
     captions: tuple[str, ...]
     split: str | None = None
+    size: tuple[int, int] | None = None  # width and height in pixels, which published region features need
 
 
 def read_captions(path: Path, *, split: str | None = None) -> list[CaptionedImage]:
@@ -37,6 +38,7 @@ def _lines(path: Path) -> Iterator[CaptionedImage]:
             captions = tuple(values["captions"])
             if not captions or not all(isinstance(caption, str) and caption.strip() for caption in captions):
                 raise ValueError("`captions` must be a list of sentences")
-            yield CaptionedImage(str(values["image"]), captions, values.get("split"))
+            size = (int(values["width"]), int(values["height"])) if "width" in values else None
+            yield CaptionedImage(str(values["image"]), captions, values.get("split"), size)
         except (ValueError, KeyError, TypeError) as error:
             raise BadFeatures(f"{path}, line {number}: not a captioned image: {error!r}") from error

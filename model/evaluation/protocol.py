@@ -9,7 +9,7 @@ import numpy as np
 from model.batches import in_batches
 from model.embeddings import ImageEmbedding, Picture, SentenceEmbedding
 from model.encoder import Encoder
-from model.evaluation.ranks import Metrics, image_to_text_ranks, metrics, rsum, text_to_image_ranks
+from model.evaluation.ranks import Metrics, Ranks, image_to_text_ranks, metrics, rsum, text_to_image_ranks
 from model.scoring import score_matrix
 
 SCORED_AT_ONCE = 256  # images
@@ -17,10 +17,24 @@ SCORED_AT_ONCE = 256  # images
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    t2i: Metrics
-    i2t: Metrics
-    images: int
-    captions: int
+    t2i_ranks: Ranks
+    i2t_ranks: Ranks
+
+    @property
+    def t2i(self) -> Metrics:
+        return metrics(self.t2i_ranks)
+
+    @property
+    def i2t(self) -> Metrics:
+        return metrics(self.i2t_ranks)
+
+    @property
+    def images(self) -> int:
+        return len(self.i2t_ranks)
+
+    @property
+    def captions(self) -> int:
+        return len(self.t2i_ranks)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -41,12 +55,7 @@ def evaluate_encoder(encoder: Encoder, pictures: Iterable[Picture], captions: Se
     batches = in_batches(encode_pictures(encoder, pictures), SCORED_AT_ONCE)
     scores = np.concatenate([score_matrix(encoder.score_spec, images, sentences).numpy() for images in batches])
     owners = np.repeat(np.arange(len(scores)), [len(own) for own in captions])
-    return Report(
-        metrics(text_to_image_ranks(scores, owners)),
-        metrics(image_to_text_ranks(scores, owners)),
-        images=len(scores),
-        captions=len(sentences),
-    )
+    return Report(text_to_image_ranks(scores, owners), image_to_text_ranks(scores, owners))
 
 
 def encode_pictures(encoder: Encoder, pictures: Iterable[Picture], *, batch: int = 32) -> Iterator[ImageEmbedding]:

@@ -3,11 +3,13 @@
 import io
 import json
 import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+from PIL import Image
 
 from model.errors import BadFeatures
 from model.regions.files import PublishedImage
@@ -20,6 +22,7 @@ class PublishedSet:
     """One split; sentence c describes image owners[c]."""
 
     images: tuple[PublishedImage, ...]
+    files: tuple[str, ...]  # the photograph of each, below the folder of the data set's images
     sentences: tuple[str, ...]
     owners: tuple[int, ...]
 
@@ -27,7 +30,8 @@ class PublishedSet:
 def read_coco(data: Path, split: str) -> PublishedSet:
     """`split`: train, restval, dev or test, each a list of annotation ids, five in a row for each image."""
     folder = data / "coco" / "annotations"
-    content = _read_json(folder / f"captions_{'train' if split == 'train' else 'val'}2014.json")
+    part = "train2014" if split == "train" else "val2014"
+    content = _read_json(folder / f"captions_{part}.json")
     sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
     annotations = {annotation["id"]: annotation for annotation in content["annotations"]}
     ids = np.load(folder / f"coco_{split}_ids.npy", allow_pickle=False).tolist()
@@ -40,15 +44,16 @@ def read_coco(data: Path, split: str) -> PublishedSet:
         owners.append(rows.setdefault(annotation["image_id"], len(rows)))
         sentences.append(annotation["caption"])
     images = tuple(PublishedImage(str(image), *sizes[image]) for image in rows)
-    return PublishedSet(images, tuple(sentences), tuple(owners))
+    files = tuple(f"{part}/COCO_{part}_{image:012}.jpg" for image in rows)
+    return PublishedSet(images, files, tuple(sentences), tuple(owners))
 
 
 def read_flickr30k(data: Path, split: str) -> PublishedSet:
     """`split`: train, val or test; feature files are named by an image's place in the whole list."""
     content = _read_json(data / "f30k" / "annotations" / "dataset_flickr30k.json")
-    sizes = _read_sizes(data / "f30k" / "images" / "sizes.pkl")
+    sizes = _flickr30k_sizes(data / "f30k" / "images", [image["filename"] for image in content["images"]])
     images: list[PublishedImage] = []
-    sentences, owners = [], []
+    files, sentences, owners = [], [], []
     for place, image in enumerate(content["images"]):
         if image["split"] != split:
             continue
@@ -56,7 +61,19 @@ def read_flickr30k(data: Path, split: str) -> PublishedSet:
             sentences.append(sentence["raw"])
             owners.append(len(images))
         images.append(PublishedImage(str(place), *sizes[place]))
-    return PublishedSet(tuple(images), tuple(sentences), tuple(owners))
+        files.append(image["filename"])
+    return PublishedSet(tuple(images), tuple(files), tuple(sentences), tuple(owners))
+
+
+def _flickr30k_sizes(folder: Path, files: Sequence[str]) -> list[tuple[int, int]]:
+    """From the published list; where that is missing, from the photographs themselves."""
+    if (folder / "sizes.pkl").exists():
+        return _read_sizes(folder / "sizes.pkl")
+    sizes = []
+    for file in files:
+        with Image.open(folder / file) as photograph:
+            sizes.append(photograph.size)
+    return sizes
 
 
 class _PlainUnpickler(pickle.Unpickler):

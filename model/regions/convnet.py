@@ -5,6 +5,7 @@ nearer to its peak than the depthwise ones of the mobile networks, in inference 
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,10 +21,7 @@ class ConvNetConfig:
 
     widths: tuple[int, int, int, int] = (48, 96, 192, 384)
     depths: tuple[int, int, int, int] = (1, 2, 3, 2)
-
-    @property
-    def feature_width(self) -> int:
-        return self.widths[2] + self.widths[3]
+    kind: Literal["residual"] = "residual"
 
 
 class ConvNorm(nn.Sequential):
@@ -51,11 +49,14 @@ class Block(nn.Module):
 
 
 class ConvNet(nn.Module):
+    config: ConvNetConfig
     mean: Tensor
     std: Tensor
 
     def __init__(self, config: ConvNetConfig) -> None:
         super().__init__()
+        self.config = config
+        self.width = config.widths[2] + config.widths[3]  # of the feature map
         width = config.widths[0] // 2
         self.stem = ConvNorm(3, width, kernel=3, stride=2)
         self.stages = nn.ModuleList()
@@ -78,7 +79,12 @@ class ConvNet(nn.Module):
         return maps
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """One feature map [N, feature_width, H/16, W/16]: the third stage beside the fourth, brought to its size."""
+        """One feature map [N, width, H/16, W/16]: the third stage beside the fourth, brought to its size."""
         *_, fine, coarse = self.stage_maps(pixels)
-        coarse = F.interpolate(coarse, size=fine.shape[-2:], mode="bilinear", align_corners=False)
-        return torch.cat([fine, coarse], dim=1)  # [N, feature_width, H/16, W/16]
+        return beside(fine, coarse)
+
+
+def beside(fine: Tensor, coarse: Tensor) -> Tensor:
+    """Two maps as one, the coarse one brought to the size of the fine one."""
+    coarse = F.interpolate(coarse, size=fine.shape[-2:], mode="bilinear", align_corners=False)
+    return torch.cat([fine, coarse], dim=1)

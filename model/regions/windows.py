@@ -9,8 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from model.embeddings import Picture
+from model.errors import BadCheckpoint
 from model.regions.convnet import ConvNet, ConvNetConfig
+from model.regions.mobilenet import MobileNetV2, MobileNetV2Config
 from model.regions.region_features import RegionFeatures, sizes_of
+from model.regions.timm_network import TimmConfig, TimmNetwork
+
+NetworkConfig = ConvNetConfig | MobileNetV2Config | TimmConfig
+Network = ConvNet | MobileNetV2 | TimmNetwork
 
 # (windows across, windows down, width, height), evenly spread so that the outer ones touch the border: 36 in all.
 LAYOUT = (
@@ -25,7 +31,7 @@ LAYOUT = (
 
 @dataclass(frozen=True, slots=True)
 class WindowsConfig:
-    convnet: ConvNetConfig
+    convnet: NetworkConfig
     feature_width: int = 384  # F
     picture_side: int = 224
 
@@ -34,8 +40,33 @@ class WindowsConfig:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "WindowsConfig":
-        convnet = ConvNetConfig(tuple(values["convnet"]["widths"]), tuple(values["convnet"]["depths"]))
-        return cls(convnet, feature_width=values["feature_width"], picture_side=values["picture_side"])
+        return cls(
+            _network_config(values["convnet"]),
+            feature_width=values["feature_width"],
+            picture_side=values["picture_side"],
+        )
+
+
+def _network_config(values: dict[str, Any]) -> NetworkConfig:
+    match values.get("kind", "residual"):
+        case "residual":
+            return ConvNetConfig(tuple(values["widths"]), tuple(values["depths"]))
+        case "mobilenetv2":
+            return MobileNetV2Config()
+        case "timm":
+            return TimmConfig(values["name"])
+        case kind:
+            raise BadCheckpoint(f"this version knows no network of kind {kind!r}")
+
+
+def build_network(config: NetworkConfig) -> Network:
+    match config:
+        case ConvNetConfig():
+            return ConvNet(config)
+        case MobileNetV2Config():
+            return MobileNetV2(config)
+        case TimmConfig():
+            return TimmNetwork(config)
 
 
 class WindowExtractor(nn.Module):
@@ -46,8 +77,8 @@ class WindowExtractor(nn.Module):
     def __init__(self, config: WindowsConfig) -> None:
         super().__init__()
         self.config = config
-        self.convnet = ConvNet(config.convnet)
-        self.neck = nn.Linear(config.convnet.feature_width, config.feature_width)
+        self.convnet = build_network(config.convnet)
+        self.neck = nn.Linear(self.convnet.width, config.feature_width)
         self.norm = nn.LayerNorm(config.feature_width)
         self.register_buffer("boxes", window_boxes(), persistent=False)  # [R, 4]
 

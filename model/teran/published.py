@@ -103,6 +103,11 @@ def published_bert_sizes(config: Mapping[str, Any], *, bert: Path | str | None =
     layers, name = int(config["text-model"]["extraction-hidden-layer"]), str(bert or config["text-model"]["pretrain"])
     if name == "bert-base-uncased" and not Path(name).is_dir():
         return BertSizes(layers=layers)  # that of all published models: its sizes are known without the hub
+    return read_bert_sizes(name, layers=layers)
+
+
+def read_bert_sizes(name: str, *, layers: int) -> BertSizes:
+    """Of the BERT in a folder or on the hub, cut to its first `layers`."""
     try:
         found = AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:

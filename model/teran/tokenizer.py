@@ -41,6 +41,11 @@ class Tokenizer:
         self._pieces.no_padding()
 
     @property
+    def unknown_id(self) -> int:
+        """The id of [UNK], which stands for what is not in the vocabulary."""
+        return int(self._pieces.token_to_id("[UNK]"))
+
+    @property
     def size(self) -> int:
         """How many pieces the vocabulary has."""
         return int(self._pieces.get_vocab_size())

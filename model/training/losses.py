@@ -1,4 +1,4 @@
-"""TERAN's losses: a hinge on the score matrix of a batch (Messina et al., TOMM 2021; Faghri et al., BMVC 2018)."""
+"""Losses on the scores of a batch: TERAN's hinge (Messina et al., TOMM 2021; Faghri et al., BMVC 2018), InfoNCE."""
 
 from enum import StrEnum
 
@@ -46,6 +46,21 @@ def matching_scores(images: Tensor, sentences: Tensor, measure: Measure) -> Tens
             return -violation
 
 
+def multi_positive_hinge(scores: Tensor, owners: Tensor, *, margin: float, hardest: bool) -> Tensor:
+    """The contrastive loss where an image has several captions: scores [N, C], caption c describes image owners[c].
+
+    Captions of one image are not held against each other. The mean over captions, whatever the size of the batch.
+    """
+    own = _own(scores, owners)  # [N, C]
+    right = scores[owners, torch.arange(len(owners), device=owners.device)]  # [C]
+    wrong_image = (margin + scores - right).clamp_min(0).masked_fill(own, 0)  # [N, C]
+    # Row c: every caption for the image that caption c describes, against caption c itself.
+    wrong_sentence = (margin + scores[owners] - right[:, None]).clamp_min(0).masked_fill(own[owners], 0)  # [C, C]
+    if hardest:
+        return wrong_sentence.amax(dim=1).mean() + wrong_image.amax(dim=0).mean()
+    return wrong_sentence.sum(dim=1).mean() + wrong_image.sum(dim=0).mean()
+
+
 def multi_positive_cross_entropy(scores: Tensor, owners: Tensor) -> Tensor:
     """InfoNCE where an image has several captions: scores [N, C], caption c describes image owners[c].
 
@@ -53,8 +68,13 @@ def multi_positive_cross_entropy(scores: Tensor, owners: Tensor) -> Tensor:
     """
     captions = torch.arange(scores.shape[1], device=scores.device)
     to_image = F.cross_entropy(scores.T, owners)
-    own = owners[None, :] == torch.arange(len(scores), device=scores.device)[:, None]  # [N, C]
-    others = scores.masked_fill(own, -torch.inf).logsumexp(dim=1)[owners]  # [C]
+    others = scores.masked_fill(_own(scores, owners), -torch.inf).logsumexp(dim=1)[owners]  # [C]
     right = scores[owners, captions]  # [C]
     to_text = (torch.logaddexp(right, others) - right).mean()
     return to_image + to_text
+
+
+def _own(scores: Tensor, owners: Tensor) -> Tensor:
+    """Which captions describe which image, [N, C] bool."""
+    own: Tensor = owners[None, :] == torch.arange(len(scores), device=scores.device)[:, None]
+    return own

@@ -1,7 +1,9 @@
 """Training pictures as one array in memory, and the random views that are cut from them."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+Number = TypeVar("Number", bound=np.generic)
 SUFFIXES = {".webp", ".jpg", ".jpeg", ".png"}
 
 
@@ -17,22 +20,48 @@ def list_pictures(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
-def load_pictures(paths: Sequence[Path], *, side: int, cache: Path) -> NDArray[np.uint8]:
+def load_pictures(paths: Sequence[Path], *, side: int, folder: Path) -> NDArray[np.uint8]:
     """The pictures squashed to side x side as one memory-mapped array [N, side, side, 3], decoded only once."""
-    if not cache.exists():
-        draft = cache.with_suffix(".draft.npy")
-        draft.parent.mkdir(parents=True, exist_ok=True)
-        shape = (len(paths), side, side, 3)
-        drawn = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
-        for row, path in enumerate(paths):
+
+    def drawn() -> Iterable[NDArray[np.uint8]]:
+        for path in paths:
             with Image.open(path) as picture:
-                drawn[row] = np.asarray(picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC))
-        drawn.flush()
-        draft.replace(cache)
-    pixels: NDArray[np.uint8] = np.load(cache, mmap_mode="c")
-    if pixels.shape != (len(paths), side, side, 3):
-        raise ValueError(f"{cache} holds {pixels.shape}, not {len(paths)} pictures of side {side}: delete it")
-    return pixels
+                yield np.asarray(picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC))[None]
+
+    name = f"pictures-{digest([str(side), *map(str, paths)])}"
+    return computed_once(folder / f"{name}.npy", (len(paths), side, side, 3), np.uint8, drawn)
+
+
+def computed_once(
+    path: Path, shape: tuple[int, ...], dtype: type[Number], compute: Callable[[], Iterable[NDArray[Number]]]
+) -> NDArray[Number]:
+    """A memory-mapped array that is filled from one end to the other, unless a file has it already."""
+    if not path.exists():
+        draft = path.with_suffix(".draft.npy")
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        filled = np.lib.format.open_memmap(draft, mode="w+", dtype=dtype, shape=shape)
+        start = 0
+        for part in compute():
+            filled[start : start + len(part)] = part
+            start += len(part)
+        filled.flush()
+        draft.replace(path)
+    array: NDArray[Number] = np.load(path, mmap_mode="c")
+    return array
+
+
+def digest(parts: Iterable[str | bytes | NDArray[np.uint8]]) -> str:
+    """A short name for what was computed from these."""
+    state = hashlib.sha256()
+    for part in parts:
+        data = part.encode(errors="surrogateescape") if isinstance(part, str) else bytes(part)
+        state.update(len(data).to_bytes(8) + data)
+    return state.hexdigest()[:16]
+
+
+def whole_views(pictures: NDArray[np.uint8]) -> Tensor:
+    """The pictures as they are: [N, H, W, 3] -> [N, 3, H, W] float32 in 0..1."""
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
 
 
 def random_views(pictures: NDArray[np.uint8], *, side: int, smallest: float, generator: np.random.Generator) -> Tensor:

@@ -40,8 +40,8 @@ def test_pictures_are_decoded_once(tmp_path):
 
     Image.new("RGB", (40, 20), (255, 0, 0)).save(tmp_path / "a.png")
     paths = list_pictures(tmp_path)
-    first = load_pictures(paths, side=8, cache=tmp_path / "cache.npy")
+    first = load_pictures(paths, side=8, folder=tmp_path / "cache")
     (tmp_path / "a.png").unlink()
-    again = load_pictures(paths, side=8, cache=tmp_path / "cache.npy")
+    again = load_pictures(paths, side=8, folder=tmp_path / "cache")
     assert first.shape == (1, 8, 8, 3)
     assert np.array_equal(first, again)

@@ -1,0 +1,199 @@
+"""The training loop: it knows steps, rates, precision and checkpoints, and leaves to a task what is learned.
+
+Nothing random outlives a step: a batch and its dropout follow from the seed and the number of the step alone. So a
+training that was stopped goes on from its last checkpoint, in the middle of an epoch too, as if it had not been.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from model.errors import BadRecipe
+from model.training.hardware import Hardware
+from model.training.log import TrainingLog
+from model.training.optimization import Optimization, ParameterGroup, build_optimizer, rate_share, set_rates
+from model.training.state import Trained, load_best, load_last, save_best, save_last
+
+Batch = TypeVar("Batch")
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    score: float  # the higher, the better
+    metrics: Mapping[str, float]
+
+
+class Task(Protocol[Batch]):
+    """What is learned."""
+
+    @property
+    def module(self) -> nn.Module: ...
+
+    @property
+    def batches(self) -> int:
+        """How many an epoch has."""
+
+    @property
+    def metric_names(self) -> tuple[str, ...]: ...
+
+    def parameter_groups(self) -> Sequence[ParameterGroup]: ...
+
+    def batch(self, epoch: int, number: int) -> Batch:
+        """The same for the same numbers; called from another thread while the last one is learned from."""
+
+    def loss(self, module: nn.Module, batch: Batch) -> Tensor:
+        """`module` is the task's own, or what stands for it among several processes."""
+
+    def validate(self) -> Validation: ...
+
+    def publish(self, folder: Path) -> None:
+        """Write what was learned so far for others to use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    stage: str
+    step: int  # done
+    steps: int  # of the whole stage
+    loss: float  # the mean since the last row of the log
+    metrics: Mapping[str, float]  # of the last validation
+
+
+Watch = Callable[[Progress], None]
+
+
+def run_stage(
+    task: Task[Batch],
+    optimization: Optimization,
+    *,
+    run: Path,
+    identity: str,
+    hardware: Hardware,
+    watch: Watch,
+    stopping: threading.Event,
+) -> bool:
+    """Train, with checkpoints in `run`; True when it is finished, and then the task's module has the best weights.
+
+    `identity` is all that the result depends on: a run that was begun with another one is not gone on with.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    if not _Stage(task, optimization, run=run, identity=identity, hardware=hardware).train(watch, stopping):
+        return False
+    hardware.wait()
+    load_best(run, task.module)
+    return True
+
+
+class _Stage(Generic[Batch]):
+    def __init__(
+        self, task: Task[Batch], optimization: Optimization, *, run: Path, identity: str, hardware: Hardware
+    ) -> None:
+        self._task, self._optimization, self._hardware = task, optimization, hardware
+        self._run, self._identity = run, identity
+        self._steps_of_epoch = task.batches // (optimization.accumulate * hardware.processes)
+        if not self._steps_of_epoch:
+            raise BadRecipe(f"{run.name}: {task.batches} batches of an epoch are too few for a step: take smaller ones")
+        self._steps = optimization.epochs * self._steps_of_epoch
+        self._learner = hardware.wrap(task.module)
+        optimizer = build_optimizer(task.parameter_groups(), weight_decay=optimization.weight_decay)
+        scaler = torch.amp.GradScaler(hardware.device.type, enabled=optimization.precision == "float16")
+        self._trained = Trained(task.module, optimizer, scaler)
+        self._state = load_last(run, self._trained, identity=identity)
+        self._started = time.monotonic() - self._state.seconds
+        columns = ("epoch", "seconds", "lr", "loss", *task.metric_names)
+        self._log = TrainingLog(run, columns, after=self._state.step) if hardware.rank == 0 else None
+        self._losses: list[float] = []  # since the last row of the log
+        self._metrics: Mapping[str, float] = {}  # of the last validation
+
+    def train(self, watch: Watch, stopping: threading.Event) -> bool:
+        state = self._state
+        if state.step == 0:
+            self._validate()
+            self._record(validated=True)
+        for batches in self._prefetched():
+            self._learn(batches)
+            validating = self._ends_a_validation_interval()
+            if validating:
+                self._validate()
+            watch(Progress(self._run.name, state.step, self._steps, float(np.mean(self._losses)), self._metrics))
+            if validating or stopping.is_set() or state.step % self._optimization.checkpoint_every == 0:
+                self._record(validated=validating)
+                self._save()
+            if stopping.is_set():
+                break
+        return state.step == self._steps
+
+    def _learn(self, batches: Sequence[Batch]) -> None:
+        """One step."""
+        optimizer, scaler = self._trained.optimizer, self._trained.scaler
+        share = rate_share(self._optimization, done=self._state.step, steps_of_epoch=self._steps_of_epoch)
+        set_rates(optimizer, share)
+        seeds = np.random.SeedSequence([self._optimization.seed, self._state.step, self._hardware.rank])
+        torch.manual_seed(int(seeds.generate_state(1)[0]))
+        self._task.module.train()
+        optimizer.zero_grad(set_to_none=True)
+        losses = []
+        for batch in batches:
+            loss = self._task.loss(self._learner, batch)
+            scaler.scale(loss / len(batches)).backward()  # type: ignore[no-untyped-call]
+            losses.append(float(loss.detach()))
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(self._task.module.parameters(), self._optimization.clip)
+        scaler.step(optimizer)
+        scaler.update()
+        self._losses.append(float(np.mean(losses)))
+        self._state.step += 1
+
+    def _prefetched(self) -> Iterator[list[Batch]]:
+        """The batches of every step that is left, each drawn while the one before it is learned from."""
+        with ThreadPoolExecutor(1) as executor:
+            upcoming = executor.submit(self._batches_of, self._state.step)
+            for step in range(self._state.step, self._steps):
+                batches = upcoming.result()
+                if step + 1 < self._steps:
+                    upcoming = executor.submit(self._batches_of, step + 1)
+                yield batches
+
+    def _batches_of(self, step: int) -> list[Batch]:
+        epoch, place = divmod(step, self._steps_of_epoch)
+        each = self._optimization.accumulate
+        first = (place * self._hardware.processes + self._hardware.rank) * each
+        return [self._task.batch(epoch, number) for number in range(first, first + each)]
+
+    def _ends_a_validation_interval(self) -> bool:
+        interval = self._optimization.validate_every or self._steps_of_epoch
+        return self._state.step % interval == 0 or self._state.step == self._steps
+
+    def _validate(self) -> None:
+        if self._hardware.rank == 0:
+            self._task.module.eval()
+            validation = self._task.validate()
+            self._metrics = validation.metrics
+            if validation.score > self._state.best:
+                self._state.best = validation.score
+                save_best(self._run, self._task.module)
+                self._task.publish(self._run / "best")
+            self._task.publish(self._run / "last")
+        self._hardware.wait()
+
+    def _record(self, *, validated: bool) -> None:
+        if self._log is None:
+            return
+        row = {"epoch": self._state.step / self._steps_of_epoch, "seconds": time.monotonic() - self._started}
+        if self._losses:
+            row |= {"lr": self._trained.optimizer.param_groups[0]["lr"], "loss": float(np.mean(self._losses))}
+        self._log.write(self._state.step, row | dict(self._metrics if validated else {}))
+        self._losses.clear()
+
+    def _save(self) -> None:
+        if self._hardware.rank == 0:
+            self._state.seconds = time.monotonic() - self._started
+            save_last(self._run, self._state, self._trained, identity=self._identity)

@@ -1,0 +1,92 @@
+"""A training as a TOML file describes it: data, model, and the stages one after the other."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from model.regions.convnet import ConvNetConfig
+from model.regions.windows import WindowsConfig
+from model.teran.config import TeranConfig
+from model.training.align import AlignConfig
+from model.training.distil import DistilConfig
+from model.training.tables import read_toml
+
+
+class Layout(StrEnum):
+    JSONL = "jsonl"  # {"image", "captions", "split"}, one object a line
+    COCO = "coco"  # as TERAN was published with: annotations and lists of ids
+    FLICKR30K = "flickr30k"  # Karpathy's one file
+
+
+@dataclass(frozen=True, slots=True)
+class DataTable:
+    """Either `images`, a folder of pictures, or `features`, a folder with `bu_att` and `bu_box`."""
+
+    captions: Path  # a file of JSON lines; of COCO and Flickr30k the folder of the data sets
+    layout: Layout = Layout.JSONL
+    images: Path | None = None
+    features: Path | None = None
+    train: tuple[str, ...] = ("train",)  # splits
+    validation: str | None = None  # a split; without it a share of all images, chosen by their names, is held out
+    held_out: float = 0.1
+
+    def __post_init__(self) -> None:
+        if (self.images is None) == (self.features is None):
+            raise ValueError("either `images` or `features` must be named, and not both")
+        if self.validation is None and self.layout is not Layout.JSONL:
+            raise ValueError(f"`validation` must name a split of {self.layout}: val or dev")
+        if self.validation in self.train or not 0 < self.held_out < 1:
+            raise ValueError("`validation` must not be trained on, and `held_out` must lie between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTable:
+    """Either `start`, a checkpoint to go on from, or the sizes of a new model."""
+
+    start: str | None = None
+    teran: TeranConfig = field(default_factory=TeranConfig)
+    windows: WindowsConfig | None = None  # without it regions come from files of features
+    pretrained: Path | None = None  # an ONNX file with weights for the network of the windows
+    bert: str | None = None  # folder or hub name of a BERT: its vocabulary and first layers begin the sentence side
+    vocabulary_size: int = 6000  # pieces, learned from the captions where there is no `bert`
+
+    def __post_init__(self) -> None:
+        if self.start is not None and (self.windows or self.bert or self.pretrained or self.teran != TeranConfig()):
+            raise ValueError("`start` brings sizes and weights of its own: leave out all else")
+        if self.windows is not None and self.windows.feature_width != self.teran.feature_width:
+            raise ValueError(
+                f"a region has one width, but teran.feature_width is {self.teran.feature_width}"
+                f" and windows.feature_width {self.windows.feature_width}"
+            )
+        if self.teran.stopwords:
+            raise ValueError("teran.stopwords cannot be trained with: name them when it is done")
+
+
+Stage = AlignConfig | DistilConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    name: str  # of the model
+    data: DataTable
+    model: ModelTable
+    stages: tuple[Stage, ...]
+    dtype: Literal["float32", "float16"] = "float32"  # of the weights in the finished checkpoint
+
+    def __post_init__(self) -> None:
+        names = [stage.name for stage in self.stages]
+        if not names or not isinstance(self.stages[-1], AlignConfig):
+            raise ValueError("there must be stages, the last one of kind align")
+        for name, count in Counter(names).items():
+            if count > 1 or not name.replace("-", "").replace("_", "").isalnum():
+                raise ValueError(f"a stage cannot be named {name!r}: letters, digits, - and _, and no two alike")
+        if any(isinstance(stage, DistilConfig) for stage in self.stages):
+            windows = self.model.windows
+            if windows is None or not isinstance(windows.convnet, ConvNetConfig) or self.data.images is None:
+                raise ValueError("a stage of kind distil takes pictures and a network of kind residual")
+
+
+def read_recipe(path: Path) -> Recipe:
+    return read_toml(path, Recipe)

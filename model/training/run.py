@@ -1,0 +1,166 @@
+"""SPINE of training: from a recipe, through its stages, to a checkpoint folder. Each stage goes on where it stopped."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.checkpoint import save_checkpoint
+from model.errors import BadRecipe
+from model.regions.convnet import ConvNet
+from model.training.align import AlignConfig, AlignTask, Split, ViewKind
+from model.training.building import Beginning, build
+from model.training.captioned import CaptionedSet
+from model.training.data import CaptionedImages, read_training_data
+from model.training.distil import DistilConfig, DistilTask
+from model.training.hardware import Arithmetic, Hardware, find_hardware, first_alone
+from model.training.loop import Task, Watch, run_stage
+from model.training.pictures import digest, list_pictures, load_pictures
+from model.training.recipe import Recipe, Stage
+from model.training.views import ImageSet, Pictures, PublishedRegions, store_views
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    root: Path  # what a recipe names lies below it
+    work: Path  # checkpoints, logs and what is computed once
+    output: Path  # the finished checkpoint
+
+
+def train_recipe(recipe: Recipe, places: Places, *, device: str, watch: Watch, stopping: threading.Event) -> bool:
+    """True when all is done; False when it was stopped, and the same call goes on."""
+    hardware = find_hardware(device)
+    train, validation = read_training_data(recipe.data, places.root)
+    logger.info("%d images to train on, %d to validate with", len(train), len(validation))
+    with first_alone(hardware):
+        captions = (caption for own in train.captions for caption in own)
+        begun = build(recipe.model, captions, root=places.root, text=places.work / "text")
+    begun.trainee.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    course = _Course(recipe, places, hardware, begun, train, validation)
+    for number, stage in enumerate(recipe.stages, start=1):
+        logger.info("stage %s", stage.name)
+        finished = run_stage(
+            course.task(stage),
+            stage.optimization,
+            run=places.work / stage.name,
+            identity=course.identity(recipe.stages[:number]),
+            hardware=hardware,
+            watch=watch,
+            stopping=stopping,
+        )
+        if not finished:
+            return False
+    if hardware.rank == 0:
+        course.publish()
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """What the stages of one training have in common."""
+
+    recipe: Recipe
+    places: Places
+    hardware: Hardware
+    begun: Beginning
+    train: CaptionedImages
+    validation: CaptionedImages
+
+    def task(self, stage: Stage) -> Task[Any]:
+        arithmetic = Arithmetic(self.hardware.device, stage.optimization.dtype)
+        if arithmetic.dtype == torch.float16 and arithmetic.device.type == "cpu":
+            raise BadRecipe(f"stage {stage.name}: float16 is for GPUs; take bfloat16 or float32")
+        match stage:
+            case AlignConfig():
+                return self._align_task(stage, arithmetic)
+            case DistilConfig():
+                return self._distil_task(stage, arithmetic)
+
+    def identity(self, stages: Sequence[Stage]) -> str:
+        """All that the weights after these stages depend on; how often a checkpoint is written is no part of it."""
+        told = [replace(one, optimization=replace(one.optimization, checkpoint_every=1)) for one in stages]
+        data = digest(part for one in (self.train, self.validation) for part in one.told())
+        return repr((self.begun.origin, data, self.recipe.model, told, self.hardware.processes))
+
+    def publish(self) -> None:
+        save_checkpoint(
+            self.places.output,
+            name=self.recipe.name,
+            teran=self.begun.trainee.teran,
+            regions=self.begun.trainee.regions,
+            tokenizer=self.begun.tokenizer,
+            dtype=torch.float16 if self.recipe.dtype == "float16" else torch.float32,
+        )
+
+    def _align_task(self, stage: AlignConfig, arithmetic: Arithmetic) -> AlignTask:
+        with first_alone(self.hardware):
+            train, validation = (
+                Split(self._images(images, stage, arithmetic, views=views), self._captions(images))
+                for images, views in ((self.train, stage.stored_views), (self.validation, 1))
+            )
+        return AlignTask(
+            self.begun.trainee,
+            self.begun.tokenizer,
+            stage,
+            train=train,
+            validation=validation,
+            arithmetic=arithmetic,
+        )
+
+    def _captions(self, images: CaptionedImages) -> CaptionedSet:
+        return CaptionedSet(images.captions, self.begun.tokenizer)
+
+    def _images(self, images: CaptionedImages, stage: AlignConfig, arithmetic: Arithmetic, *, views: int) -> ImageSet:
+        features, regions = self.recipe.data.features, self.begun.trainee.regions
+        if features is not None:
+            if regions is not None:
+                raise BadRecipe("data.features are regions already found: leave out model.windows")
+            return PublishedRegions(self.places.root / features, images.published)
+        if regions is None:
+            raise BadRecipe("data.images are pictures: model.windows must say how regions are found in them")
+        pictures = self._pictures(images.files)
+        if stage.views is ViewKind.FRESH:
+            return Pictures(pictures, smallest_crop=stage.smallest_crop)
+        logger.info("pooling the windows of %d views of %d pictures, unless they are stored", views, len(pictures))
+        return store_views(
+            pictures,
+            regions,
+            views=views,
+            smallest_crop=stage.smallest_crop,
+            arithmetic=arithmetic,
+            folder=self.places.work / "cache",
+        )
+
+    def _pictures(self, files: Sequence[Path]) -> NDArray[np.uint8]:
+        regions = self.begun.trainee.regions
+        assert regions is not None
+        logger.info("decoding %d pictures, unless they are stored", len(files))
+        return load_pictures(files, side=regions.picture_side, folder=self.places.work / "cache")
+
+    def _distil_task(self, stage: DistilConfig, arithmetic: Arithmetic) -> DistilTask:
+        try:
+            from model.training.teacher import Teacher
+        except ImportError as error:
+            raise BadRecipe(f"stage {stage.name} takes the extra `train`: install it") from error
+        regions = self.begun.trainee.regions
+        assert regions is not None and isinstance(regions.convnet, ConvNet)
+        more = [file for folder in stage.pictures for file in list_pictures(self.places.root / folder)]
+        with first_alone(self.hardware):
+            pictures = self._pictures([*self.train.files, *more])
+            validation = self._pictures(self.validation.files)
+        return DistilTask(
+            regions.convnet,
+            Teacher(self.places.root / stage.teacher, threads=torch.get_num_threads()),
+            stage,
+            pictures=pictures,
+            validation=validation,
+            arithmetic=arithmetic,
+        )

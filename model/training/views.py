@@ -1,0 +1,157 @@
+"""What a training sees of its images: views of the pictures, windows of stored views, or published region features."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.regions.files import PublishedImage, read_region_features
+from model.regions.region_features import RegionFeatures
+from model.regions.windows import WindowExtractor, pool_windows
+from model.training.hardware import Arithmetic
+from model.training.pictures import computed_once, digest, random_views, whole_views
+
+BATCH = 64  # images that are looked at together when nothing is learned from them
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    pixels: Tensor  # [N, 3, H, W] in 0..1
+
+    def to(self, device: torch.device) -> "Views":
+        return Views(self.pixels.to(device))
+
+
+@dataclass(frozen=True, slots=True)
+class PooledWindows:
+    vectors: Tensor  # [N, R, width of the feature map]
+
+    def to(self, device: torch.device) -> "PooledWindows":
+        return PooledWindows(self.vectors.to(device))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRegions:
+    regions: RegionFeatures
+
+    def to(self, device: torch.device) -> "FoundRegions":
+        return FoundRegions(self.regions.to(device))
+
+
+Seen = Views | PooledWindows | FoundRegions
+
+
+class ImageSet(Protocol):
+    """The images of one split, by row."""
+
+    def __len__(self) -> int: ...
+
+    def look(self, rows: Rows, generator: np.random.Generator) -> Seen:
+        """For training: what is seen differs from time to time, as `generator` has it."""
+
+    def whole(self) -> Iterator[Seen]:
+        """For validation: all images as they are, in order, some at a time."""
+
+
+class Pictures:
+    """Random views are cut anew each time."""
+
+    def __init__(self, pictures: NDArray[np.uint8], *, smallest_crop: float) -> None:
+        self._pictures = pictures
+        self._smallest_crop = smallest_crop
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def look(self, rows: Rows, generator: np.random.Generator) -> Views:
+        pictures = self._pictures[rows]
+        side = pictures.shape[1]
+        return Views(random_views(pictures, side=side, smallest=self._smallest_crop, generator=generator))
+
+    def whole(self) -> Iterator[Views]:
+        for start in range(0, len(self), BATCH):
+            yield Views(whole_views(self._pictures[start : start + BATCH]))
+
+
+class StoredViews:
+    """The whole picture and some random views, whose windows were pooled once by a network that does not learn."""
+
+    def __init__(self, stored: NDArray[np.float16]) -> None:
+        self._stored = stored  # [V, N, R, width of the map]
+
+    def __len__(self) -> int:
+        return int(self._stored.shape[1])
+
+    def look(self, rows: Rows, generator: np.random.Generator) -> PooledWindows:
+        views = generator.integers(len(self._stored), size=len(rows))
+        return PooledWindows(torch.from_numpy(self._stored[views, rows]).float())
+
+    def whole(self) -> Iterator[PooledWindows]:
+        for start in range(0, len(self), BATCH):
+            yield PooledWindows(torch.from_numpy(self._stored[0, start : start + BATCH]).float())
+
+
+class PublishedRegions:
+    """Features of a detector that somebody else has run; there is only one view of them."""
+
+    def __init__(self, root: Path, images: Sequence[PublishedImage]) -> None:
+        self._root = root
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def look(self, rows: Rows, generator: np.random.Generator) -> FoundRegions:
+        return self._read([self._images[row] for row in rows])
+
+    def whole(self) -> Iterator[FoundRegions]:
+        for start in range(0, len(self), BATCH):
+            yield self._read(self._images[start : start + BATCH])
+
+    def _read(self, images: Sequence[PublishedImage]) -> FoundRegions:
+        return FoundRegions(read_region_features(self._root, images))
+
+
+def store_views(
+    pictures: NDArray[np.uint8],
+    regions: WindowExtractor,
+    *,
+    views: int,
+    smallest_crop: float,
+    arithmetic: Arithmetic,
+    folder: Path,
+) -> StoredViews:
+    """Pool the windows of some views of each picture, the whole one first; or find them pooled in `folder`."""
+    weights = (value.cpu().numpy().tobytes() for value in regions.convnet.state_dict().values())
+    name = digest([str((views, smallest_crop, str(arithmetic))), pictures[:: max(1, len(pictures) // 100)], *weights])
+
+    def pooled() -> Iterator[NDArray[np.float16]]:
+        for seen in _seen_when_stored(pictures, views, smallest_crop):
+            with torch.inference_mode(), arithmetic.autocast():
+                windows = pool_windows(regions.convnet(seen.to(arithmetic.device)), regions.boxes)  # [n, R, C]
+            yield windows.half().cpu().numpy()
+
+    regions.convnet.eval()
+    shape = (views * len(pictures), len(regions.boxes), regions.convnet.width)
+    stored = computed_once(folder / f"views-{name}.npy", shape, np.float16, pooled)
+    return StoredViews(stored.reshape(views, len(pictures), *shape[1:]))
+
+
+def _seen_when_stored(pictures: NDArray[np.uint8], views: int, smallest_crop: float) -> Iterator[Tensor]:
+    for view in range(views):
+        generator = np.random.default_rng(view)
+        for start in range(0, len(pictures), BATCH):
+            some = pictures[start : start + BATCH]
+            whole = view == 0
+            yield (
+                whole_views(some)
+                if whole
+                else random_views(some, side=pictures.shape[1], smallest=smallest_crop, generator=generator)
+            )

@@ -1,0 +1,165 @@
+"""Training, in small: it learns, and stopped anywhere it goes on as if it had not been."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.checkpoint import load_encoder
+from model.errors import BadRecipe
+from model.regions.convnet import ConvNetConfig
+from model.regions.windows import WindowExtractor, WindowsConfig
+from model.teran.config import BertSizes, TeranConfig
+from model.teran.network import Teran
+from model.teran.tokenizer import Tokenizer
+from model.training.align import AlignConfig, AlignTask, LossWeights, Split
+from model.training.captioned import CaptionedSet
+from model.training.hardware import Arithmetic, OneProcess
+from model.training.log import read_log
+from model.training.loop import Progress, run_stage
+from model.training.optimization import Optimization, rate_share
+from model.training.trainee import Trainee
+from model.training.views import PooledWindows
+
+CPU = torch.device("cpu")
+COLOURS = ("brown", "red", "blue", "black", "white")
+THINGS = ("dog", "ball", "shirt", "bicycle")
+OPTIMIZATION = Optimization(epochs=4, lr=3e-3, warmup_steps=2, precision="bfloat16", checkpoint_every=2)
+CONFIG = AlignConfig("small", OPTIMIZATION, loss=LossWeights(hinge=0.5), images=4, captions=2)  # 5 steps an epoch
+
+
+class TellingWindows:
+    """An ImageSet in whose windows colour and thing can be read off."""
+
+    def __init__(self) -> None:
+        self._windows = torch.zeros(len(self), 36, 14)
+        for row in range(len(self)):
+            self._windows[row, :, row // len(THINGS)] = 1.0
+            self._windows[row, :, len(COLOURS) + row % len(THINGS)] = 1.0
+
+    def __len__(self) -> int:
+        return len(COLOURS) * len(THINGS)
+
+    def look(self, rows: np.ndarray, generator: np.random.Generator) -> PooledWindows:
+        noise = torch.from_numpy(generator.random((len(rows), 36, 14))).float()
+        return PooledWindows(self._windows[rows] + 0.01 * noise)
+
+    def whole(self) -> Iterator[PooledWindows]:
+        yield PooledWindows(self._windows)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_checkpoint) -> Tokenizer:
+    return Tokenizer(tiny_checkpoint)
+
+
+def make_task(tokenizer: Tokenizer, config: AlignConfig = CONFIG) -> AlignTask:
+    torch.manual_seed(0)
+    bert = BertSizes(vocabulary=300, width=32, layers=1, heads=2, feedforward=32, positions=64)
+    sizes = TeranConfig(
+        feature_width=16, embedding_width=16, image_layers=1, joint_layers=1, heads=2, feedforward=32, bert=bert
+    )
+    convnet = ConvNetConfig((4, 4, 6, 8), (1, 1, 1, 1))
+    trainee = Trainee(Teran(sizes), WindowExtractor(WindowsConfig(convnet, feature_width=16)))
+    captions = CaptionedSet([(f"a {c} {t} .", f"the {t} is {c}") for c in COLOURS for t in THINGS], tokenizer)
+    split = Split(TellingWindows(), captions)
+    arithmetic = Arithmetic(CPU, config.optimization.dtype)
+    return AlignTask(trainee, tokenizer, config, train=split, validation=split, arithmetic=arithmetic)
+
+
+def train(task: AlignTask, folder: Path, *, stop_after: int | None = None, identity: str = "the same") -> bool:
+    stopping = threading.Event()
+
+    def watch(progress: Progress) -> None:
+        if progress.step == stop_after:
+            stopping.set()
+
+    optimization = task._config.optimization
+    return run_stage(
+        task, optimization, run=folder, identity=identity, hardware=OneProcess(CPU), watch=watch, stopping=stopping
+    )
+
+
+def test_training_learns_what_can_be_seen(tokenizer, tmp_path):
+    task = make_task(tokenizer, replace(CONFIG, optimization=replace(OPTIMIZATION, epochs=20)))
+    before = task.validate().score
+    assert train(task, tmp_path)
+    assert task.validate().score > before + 50
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_training_stopped_within_an_epoch_goes_on_bit_for_bit(tokenizer, tmp_path, accumulate):
+    config = replace(CONFIG, optimization=replace(OPTIMIZATION, accumulate=accumulate))
+    whole, resumed = make_task(tokenizer, config), make_task(tokenizer, config)
+    assert train(whole, tmp_path / "whole")
+    assert not train(make_task(tokenizer, config), tmp_path / "stopped", stop_after=3)
+    assert not train(make_task(tokenizer, config), tmp_path / "stopped", stop_after=7)
+    assert train(resumed, tmp_path / "stopped")
+    last = [torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("whole", "stopped")]
+    assert all(torch.equal(last[0]["module"][key], last[1]["module"][key]) for key in last[0]["module"])
+    assert all(torch.equal(a, b) for a, b in zip(whole.module.parameters(), resumed.module.parameters(), strict=True))
+    rsums = [[row["rsum"] for row in read_log(tmp_path / name) if "rsum" in row] for name in ("whole", "stopped")]
+    assert rsums[0] == rsums[1] and len(rsums[0]) == 5
+
+
+def test_a_killed_training_repeats_only_what_came_after_its_checkpoint(tokenizer, tmp_path):
+    whole = make_task(tokenizer)
+    train(whole, tmp_path / "whole")
+    killed = make_task(tokenizer)
+    draw, drawn = killed.batch, []
+
+    def fail_at_the_ninth(epoch, number):
+        drawn.append(number)
+        if len(drawn) == 9:
+            raise MemoryError
+        return draw(epoch, number)
+
+    killed.batch = fail_at_the_ninth
+    with pytest.raises(MemoryError):
+        train(killed, tmp_path / "killed")
+    again = make_task(tokenizer)
+    assert train(again, tmp_path / "killed")
+    assert all(torch.equal(a, b) for a, b in zip(whole.module.parameters(), again.module.parameters(), strict=True))
+    steps = [row["step"] for row in read_log(tmp_path / "killed")]
+    assert steps == sorted(set(steps))
+
+
+def test_a_run_is_not_gone_on_with_by_another_recipe(tokenizer, tmp_path):
+    train(make_task(tokenizer), tmp_path, stop_after=1)
+    with pytest.raises(BadRecipe, match="begun with another recipe"):
+        train(make_task(tokenizer), tmp_path, identity="another")
+
+
+def test_the_best_and_the_last_can_be_searched_with(tokenizer, tmp_path):
+    task = make_task(tokenizer)
+    train(task, tmp_path)
+    best, last = (load_encoder(str(tmp_path / name)) for name in ("best", "last"))
+    assert best.encode_sentences(["a red ball"])[0].channels["regions"].shape[1] == 16
+    weights = torch.load(tmp_path / "best.pt", weights_only=True)
+    assert torch.equal(weights["regions.neck.weight"], task.module.regions.neck.weight)
+    assert last.channel_widths == best.channel_widths
+
+
+def test_what_has_no_rate_stays_as_it_is(tokenizer, tmp_path):
+    task = make_task(tokenizer)
+    before = {name: value.clone() for name, value in task.module.regions.convnet.state_dict().items()}
+    train(task, tmp_path)
+    assert all(torch.equal(value, before[name]) for name, value in task.module.regions.convnet.state_dict().items())
+
+
+def test_the_rate_rises_and_falls_as_a_cosine_or_in_steps():
+    cosine = Optimization(epochs=10, lr=1.0, warmup_steps=5)
+    shares = [rate_share(cosine, done=done, steps_of_epoch=10) for done in range(100)]
+    assert shares[0] == pytest.approx(0.2) and max(shares) == shares[4] and 0 < shares[-1] < 1e-3
+    steps = Optimization(epochs=40, lr=1.0, warmup_steps=0, drop_every=20)
+    assert rate_share(steps, done=199, steps_of_epoch=10) == 1.0
+    assert rate_share(steps, done=200, steps_of_epoch=10) == pytest.approx(0.1)
+
+
+def test_too_few_images_for_a_step_are_refused(tokenizer, tmp_path):
+    with pytest.raises(BadRecipe, match="too few"):
+        train(make_task(tokenizer, replace(CONFIG, images=64)), tmp_path)

@@ -1,0 +1,58 @@
+"""Recipes: those that ship can be read, and a wrong one is told what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from model.errors import BadRecipe
+from model.training.recipe import read_recipe
+
+RECIPES = Path(__file__).resolve().parents[3] / "model" / "training" / "recipes"
+GOOD = """
+name = "small"
+[data]
+captions = "captions.jsonl"
+images = "pictures"
+[model]
+start = "bundled"
+[[stages]]
+kind = "align"
+name = "sides"
+views = "stored"
+optimization = { epochs = 2, lr = 1e-3 }
+"""
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_that_ships_can_be_read(path):
+    assert read_recipe(path).stages[-1].kind == "align"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "told"),
+    [
+        ("epochs = 2", "epoch = 2", r"stages\[1\] optimization unknown key 'epoch'; known are epochs, lr, "),
+        ("epochs = 2", "epochs = 2.5", "epochs must be of type int, not 2.5"),
+        ("epochs = 2", "epochs = 0", "epochs is 0: it must be at least 1"),
+        ("lr = 1e-3", "lr = true", "lr must be of type float, not True"),
+        ('"stored"', '"kept"', "views is 'kept'; allowed are fresh, stored"),
+        ('kind = "align"', 'kind = "guess"', "kind is 'guess'; allowed are align, distil"),
+        ('captions = "captions.jsonl"', "", "data 'captions' is missing"),
+        ('images = "pictures"', "", "either `images` or `features`"),
+        ('views = "stored"', 'views = "stored"\nconvnet_lr = 1e-4', "convnet_lr must be 0 where views are stored"),
+        ('start = "bundled"', 'start = "bundled"\nbert = "x"', "`start` brings sizes and weights of its own"),
+        ("[data]", "data", "cannot be read"),
+    ],
+)
+def test_a_wrong_recipe_is_told_where_and_what_is_allowed(tmp_path, good, bad, told):
+    assert good in GOOD
+    (tmp_path / "recipe.toml").write_text(GOOD.replace(good, bad))
+    with pytest.raises(BadRecipe, match=told) as caught:
+        read_recipe(tmp_path / "recipe.toml")
+    assert "recipe.toml" in str(caught.value)
+
+
+def test_a_good_recipe_is_read_with_its_defaults(tmp_path):
+    (tmp_path / "recipe.toml").write_text(GOOD)
+    (stage,) = read_recipe(tmp_path / "recipe.toml").stages
+    assert stage.optimization.epochs == 2 and stage.images == 64 and stage.loss.contrast == 1.0
