@@ -12,7 +12,7 @@ from indexer.index.errors import BadQuery
 from indexer.index.shortlist import FULL_RECALL, Candidates, find_candidates
 from indexer.index.snapshot import Snapshot
 from model.embeddings import SentenceEmbedding
-from model.scoring import Answer, MaxSim, Pooling, align, score
+from model.scoring import Answer, MaxSim, Pooling, ScoreSpec, Term, align, score
 
 DEFAULT_RECALL = 0.99
 BLIND_CANDIDATES = 4000  # images that are scored by bytes at least, where that says little about the score
@@ -95,6 +95,8 @@ def _rerank(
     if size is None and factor is None:
         size = everything if recall >= FULL_RECALL else max(RERANKED_BLINDLY, limit)
     chosen = _highest(candidates.scores, size or max(RERANKED, 3 * limit))
+    if factor is None and len(chosen) < everything:
+        chosen = _highest_by_vectors(snapshot, candidates, sentence, count=len(chosen))
     rows = torch.from_numpy(candidates.rows[chosen])
     scores = _exact_scores(snapshot, rows, sentence)
     if size is not None or factor is None or not candidates.complete or len(rows) == everything:
@@ -104,6 +106,17 @@ def _rerank(
     others = np.setdiff1d(np.flatnonzero(candidates.scores >= bar), chosen)
     more = torch.from_numpy(candidates.rows[others])
     return torch.cat([rows, more]), torch.cat([scores, _exact_scores(snapshot, more, sentence)])
+
+
+def _highest_by_vectors(
+    snapshot: Snapshot, candidates: Candidates, sentence: SentenceEmbedding, *, count: int
+) -> NDArray[np.int64]:
+    """The places of those that are shortlisted where another score than MrSw decides: by MrSw of the exact vectors."""
+    likely = _highest(candidates.scores, max(2 * count, 2 * RERANKED))
+    (term, *_) = snapshot.score_spec.terms
+    by_mrsw = ScoreSpec((Term(term.channel, MaxSim()),))
+    rows = torch.from_numpy(candidates.rows[likely])
+    return likely[_highest(_exact_scores(snapshot, rows, sentence, spec=by_mrsw).numpy(), count)]
 
 
 def _factor(snapshot: Snapshot, sentence: SentenceEmbedding) -> float | None:
@@ -121,9 +134,11 @@ def _highest(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     return np.sort(np.argsort(-scores, kind="stable")[:count])
 
 
-def _exact_scores(snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding) -> Tensor:
+def _exact_scores(
+    snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec | None = None
+) -> Tensor:
     """[K] float32"""
-    spec = snapshot.score_spec
+    spec = spec or snapshot.score_spec
     scores = [torch.empty(0)]
     for some in torch.split(rows, _images_at_once(snapshot)) if len(rows) else ():
         candidates = {term.channel: snapshot.gather(term.channel, some) for term in spec.terms}
