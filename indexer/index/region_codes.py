@@ -8,6 +8,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from indexer.index.errors import Missing
@@ -53,7 +54,7 @@ def open_region_codes(path: Path) -> RegionCodes:
 def word_tables(codebooks: Codebooks, words: NDArray[np.float32]) -> Tables:
     """What every entry is worth to every word [W, D], in steps so coarse that three entries add up in one byte."""
     blocks = max(1, -(-len(words) // LANES))
-    worth = words @ codebooks.T  # [W, entries]
+    worth = (torch.from_numpy(words) @ torch.from_numpy(codebooks).T).numpy()  # [W, entries]; in torch's threads
     stages = [worth[:, start:end] for start, end in pairwise(STARTS)]
     # The region that answers a word lies nearer than the mean entry: what lies farther needs no telling apart.
     lowest = [stages[0].mean(axis=1, keepdims=True), *(stage.min(axis=1, keepdims=True) for stage in stages[1:])]
