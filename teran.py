@@ -21,7 +21,10 @@ from rich.logging import RichHandler
 from indexer.decode import decode, read_photograph
 from indexer.errors import DecodeError, IndexerError
 from indexer.index.errors import IndexFault
+from indexer.index.inspection import inspect_collection
 from indexer.index.layout import collection_path, list_collections
+from indexer.index.search import DEFAULT_RECALL
+from indexer.index.shortlist import FULL_RECALL
 from indexer.index.snapshot import open_snapshot
 from indexer.index.verify import verify_collection
 from indexer.ledger.errors import LedgerError
@@ -103,7 +106,8 @@ def search(
     model: Model = None,
     device: Device = None,
     limit: Annotated[int, typer.Option(min=1)] = 10,
-    shortlist: Annotated[int, typer.Option(min=1, help="how many images are scored exactly")] = 1000,
+    recall: Annotated[float, typer.Option(min=0.5, max=1, help="share of the exact best to promise")] = DEFAULT_RECALL,
+    exact: Annotated[bool, typer.Option("--exact", help="answer as if every image were scored")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="show the region that answered each word")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -114,7 +118,13 @@ def search(
     snapshot.check_model(encoder.fingerprint)
     (embedding,) = encoder.encode_sentences([sentence])
     found, hits = find_hits(
-        snapshot, embedding, collection=collection, limit=limit, shortlist_size=shortlist, with_explanation=explain
+        snapshot,
+        embedding,
+        collection=collection,
+        limit=limit,
+        recall=FULL_RECALL if exact else recall,
+        shortlist_size=None,
+        with_explanation=explain,
     )
     sources = [snapshot.record(hit.row).source for hit in found.hits]
     if as_json:
@@ -177,6 +187,13 @@ def verify(
         damaged = damaged or bool(found.faults)
     if damaged:
         raise typer.Exit(1)
+
+
+@app.command()
+def inspect(collection: Collection = "default", data: Data = None) -> None:
+    """Tell what a collection weighs, part by part, and the recall that its shortlists were calibrated for."""
+    settings = read_settings(data=data)
+    print("\n".join(inspect_collection(collection_path(settings.data, collection)).told()))
 
 
 @app.command()

@@ -2,16 +2,17 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 from numpy.typing import NDArray
 
 from indexer.entry_rows import rows_of
-from indexer.index.columns import ColumnFormat, map_array
+from indexer.index.byte_rows import byte_width, write_byte_rows
+from indexer.index.columns import OFFSET_TYPE, ColumnFormat, map_array
 from indexer.index.durable_files import FileSeal, SealedFile, fsync_folder, make_folder, write_sealed
 from indexer.index.errors import BadEntry
 from indexer.index.id_table import keys_of, order_of
@@ -19,22 +20,34 @@ from indexer.index.layout import DRAFT, SEGMENTS
 from indexer.index.locks import claim_folder, writer_lock
 from indexer.index.manifest import SegmentEntry
 from indexer.index.records import Record
-from indexer.index.region_index import build_region_index, write_region_index
-from indexer.index.segment import HEAD, IDS, ORDER_OF_IDS, REGION_INDEX, SegmentHead, channel_column, columns_of
+from indexer.index.segment import (
+    BYTE_ROWS,
+    HEAD,
+    IDS,
+    ORDER_OF_IDS,
+    REGION_CODES,
+    SegmentHead,
+    channel_column,
+    columns_of,
+)
+from indexer.region_coder import code_regions, known_codebooks
 from model.embeddings import ImageEmbedding
+
+Result = TypeVar("Result")
 
 
 class SegmentWriter:
     """A context, and the commit belongs inside it: what was not finished when it is left is removed, and what was
     not committed is garbage from then on.
 
-    Vectors go to the disk as they come; memory holds the ids, and in `finish` the region index.
+    Vectors go to the disk as they come; memory holds the ids, and in `finish` the codes of the regions.
     """
 
     def __init__(self, collection: Path, *, channel_widths: Mapping[str, int], shortlist_channel: str) -> None:
         self._widths = dict(channel_widths)
         self._shortlist_column = channel_column(shortlist_channel, channel_widths[shortlist_channel])
         self._shortlist_channel = shortlist_channel
+        self._collection = collection
         self._ids: dict[str, None] = {}
         self._columns: dict[str, _ColumnWriter] = {}
         self._id = uuid4().hex
@@ -74,8 +87,7 @@ class SegmentWriter:
         """Bring the segment to the disk and into its place, where a commit can name it; None if nothing was added."""
         if not self._ids:
             return None
-        files = self._seal_files()
-        head = SegmentHead(len(self), self._widths, self._shortlist_channel, files)
+        head = self._seal_files()
         seal = write_sealed(self._draft / HEAD, head.encode())
         fsync_folder(self._draft)
         self._draft.rename(self._draft.with_name(self._id))
@@ -90,23 +102,28 @@ class SegmentWriter:
             os.close(self._claim)
             self._claim = None
 
-    def _seal_files(self) -> dict[str, FileSeal]:
+    def _seal_files(self) -> SegmentHead:
         files: dict[str, FileSeal] = {}
         for column in self._columns.values():
             files |= column.seal()
         keys = keys_of(self._ids)
         files[IDS] = write_sealed(self._draft / IDS, keys.tobytes())
         files[ORDER_OF_IDS] = write_sealed(self._draft / ORDER_OF_IDS, order_of(keys).tobytes())
-        files[REGION_INDEX] = self._write_region_index()
-        return files
+        form = self._shortlist_column
+        rows = map_array(self._draft / form.rows_file, form.dtype).reshape(-1, form.width)
+        offsets = map_array(self._draft / form.offsets_file, OFFSET_TYPE)
+        scale, files[BYTE_ROWS] = self._write(BYTE_ROWS, lambda write: write_byte_rows(rows, write))
+        byte_rows = map_array(self._draft / BYTE_ROWS, "u1").reshape(-1, byte_width(form.width))
+        coded = code_regions(rows, byte_rows, scale, offsets, known=known_codebooks(self._collection, len(rows)))
+        if coded is not None:
+            _, files[REGION_CODES] = self._write(REGION_CODES, coded.write)
+        coding = coded.coding if coded is not None else None
+        return SegmentHead(len(self), self._widths, self._shortlist_channel, scale, coding, files)
 
-    def _write_region_index(self) -> FileSeal:
-        column = self._shortlist_column
-        rows = map_array(self._draft / column.rows_file, column.dtype).reshape(-1, column.width)
-        file = SealedFile(self._draft / REGION_INDEX)
+    def _write(self, name: str, write: Callable[[Callable[[bytes], int]], Result]) -> tuple[Result, FileSeal]:
+        file = SealedFile(self._draft / name)
         try:
-            write_region_index(build_region_index(rows), file.write)
-            return file.seal()
+            return write(file.write), file.seal()
         finally:
             file.close()
 

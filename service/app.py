@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from indexer.index.kernels import warm_up
 from indexer.index.manifest import EncoderIdentity
 from indexer.ledger.ledger import LEDGER_FILE, Ledger
 from indexer.ledger.spool import UPLOADS, Spool
@@ -79,6 +80,7 @@ async def _assemble(
     settings: Settings, encoder: Encoder, *, metrics: Metrics, worker: Sequence[str] | None, stack: AsyncExitStack
 ) -> Parts:
     settings.data.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(warm_up)  # no query waits for a compiler
     cache = _cache(settings)
     stack.push_async_callback(cache.close)
     ledger = Ledger(settings.data / LEDGER_FILE)

@@ -12,10 +12,11 @@ def find_hits(
     *,
     collection: str,
     limit: int,
-    shortlist_size: int,
+    recall: float,
+    shortlist_size: int | None,
     with_explanation: bool,
 ) -> tuple[SearchResult, list[SearchHit]]:
-    found = search(snapshot, sentence, limit=limit, shortlist_size=shortlist_size)
+    found = search(snapshot, sentence, limit=limit, recall=recall, shortlist_size=shortlist_size)
     explained = sentence if with_explanation else None
     return found, [_hit(snapshot, hit, explained, collection) for hit in found.hits]
 

@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from indexer.index.search import DEFAULT_RECALL
+
 MAX_LIMIT = 100
-DEFAULT_SHORTLIST = 1000
 
 
 class Strict(BaseModel):
@@ -18,7 +19,13 @@ class SearchRequest(Strict):
     collection: str = "default"
     limit: int = Field(default=20, ge=1, le=MAX_LIMIT)
     explain: bool = Field(default=False, description="say which region answered which word")
-    shortlist: int = Field(default=DEFAULT_SHORTLIST, ge=1, le=100_000, description="images that are scored exactly")
+    recall: float = Field(
+        default=DEFAULT_RECALL, ge=0.5, le=1.0, description="share of the exact best that is promised of the answer"
+    )
+    exact: bool = Field(default=False, description="the answer of scoring everything, whatever it takes")
+    shortlist: int | None = Field(
+        default=None, ge=1, le=100_000, description="images that are scored exactly; as many as it takes by default"
+    )
 
 
 class WordAnswer(BaseModel):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from pydantic import ValidationError
 
+from indexer.index.shortlist import FULL_RECALL
 from indexer.index.snapshot import Snapshot
 from service.cache import Cache, cache_key
 from service.errors import Overloaded
@@ -85,6 +86,7 @@ class Searcher:
                 sentence,
                 collection=request.collection,
                 limit=request.limit,
+                recall=FULL_RECALL if request.exact else request.recall,
                 shortlist_size=request.shortlist,
                 with_explanation=request.explain,
             )

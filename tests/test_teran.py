@@ -89,6 +89,8 @@ def test_a_folder_with_nothing_good_in_it_is_a_failure(teran_run, tmp_path):
 def test_damage_is_found_and_named(teran_run, photos, tmp_path):
     teran_run("index", photos)
     assert teran_run("verify")[:2] == (0, "default: no fault found\n")
+    status, output, _ = teran_run("inspect")
+    assert status == 0 and output.startswith("commit 1: ") and "searched whole" in output
     (rows,) = collection_path(tmp_path / "data", "default").glob("segments/*/channel.regions.rows")
     rows.write_bytes(rows.read_bytes()[:-1])
     teran_run("index", photos, "--collection", "whole")
@@ -118,6 +120,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_done(teran_run, photos,
         (["index", "photos", "--device", "cuda"], "CUDA"),
         (["index", "photos", "--data", "photos/0001.jpg"], "0001.jpg"),
         (["verify", "-c", "nothing"], "nothing"),
+        (["inspect", "-c", "nothing"], "nothing"),
         (["evaluate", "--captions", "none.jsonl", "--images", "photos"], "none.jsonl"),
         (["evaluate", "--captions", "captions.jsonl", "--images", "."], "lost.jpg"),
         (["draw", "nowhere.jpg", "dog", "-o", "drawn.png"], "nowhere.jpg"),

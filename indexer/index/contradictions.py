@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from indexer.index.records import is_image_id
 from indexer.index.segment import (
     BOXES,
+    BYTE_ROWS,
     IDS,
     ORDER_OF_IDS,
     RECORDS,
-    REGION_INDEX,
+    REGION_CODES,
     THUMBNAILS,
     Segment,
     are_boxes,
@@ -35,8 +36,10 @@ def contradictions(segment: Segment) -> Iterator[Contradiction]:
     if not all(are_boxes(rows) for rows in _blocks(segment.boxes.rows)):
         yield BOXES.rows_file, "a box is not made of ascending shares from 0 to 1"
     shortlisted = len(segment.channels[segment.head.shortlist_channel].rows)
-    if segment.region_index.ntotal != shortlisted:
-        yield REGION_INDEX, f"it holds {segment.region_index.ntotal} regions instead of {shortlisted}"
+    if len(segment.byte_rows) != shortlisted:
+        yield BYTE_ROWS, f"it holds {len(segment.byte_rows)} regions instead of {shortlisted}"
+    if segment.codes is not None and len(segment.codes.codes) != shortlisted:
+        yield REGION_CODES, f"it holds {len(segment.codes.codes)} regions instead of {shortlisted}"
 
 
 def _offsets(segment: Segment) -> Iterator[Contradiction]:

@@ -9,6 +9,7 @@ IndexFault
 ├── UnknownFormat       the files are of a format that this program does not read
 ├── ModelMismatch       the index and the vectors at hand come from different weights
 ├── BadEntry            an image was refused before anything of it was written
+├── BadQuery            the vectors of a sentence cannot be searched for
 └── WriterBusy          another writer held the collection for too long
 """
 
@@ -52,6 +53,10 @@ class ModelMismatch(IndexFault):
 
 
 class BadEntry(IndexFault):
+    pass
+
+
+class BadQuery(IndexFault):
     pass
 
 

@@ -3,14 +3,21 @@
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from indexer.index.shortlist import shortlist
+from indexer.index.errors import BadQuery
+from indexer.index.shortlist import FULL_RECALL, Candidates, find_candidates
 from indexer.index.snapshot import Snapshot
 from model.embeddings import SentenceEmbedding
-from model.scoring import Answer, align, score
+from model.scoring import Answer, MaxSim, Pooling, ScoreSpec, Term, align, score
 
+DEFAULT_RECALL = 0.99
+BLIND_CANDIDATES = 4000  # images that are scored by bytes at least, where that says little about the score
+RERANKED, RERANKED_BLINDLY = 32, 1000  # images at least, if their order by bytes says much about the score, or little
+ROUNDING = 1e-3  # more than float32 makes of a score on any way
 RERANKED_AT_ONCE = 1024  # images whose vectors are in memory in float32,
 NUMBERS_AT_ONCE = 2**26  # if they have no more numbers than these
 
@@ -26,18 +33,31 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class SearchResult:
     hits: tuple[Hit, ...]  # best first
-    shortlisted: int
+    shortlisted: int  # images that were scored exactly
     shortlist_ms: float
     rerank_ms: float
 
 
-def search(snapshot: Snapshot, sentence: SentenceEmbedding, *, limit: int, shortlist_size: int) -> SearchResult:
-    """The best images of a shortlist by their exact score; ties by id, so that the same commit answers the same."""
+def search(
+    snapshot: Snapshot,
+    sentence: SentenceEmbedding,
+    *,
+    limit: int,
+    recall: float = DEFAULT_RECALL,
+    shortlist_size: int | None = None,
+) -> SearchResult:
+    """The best images by their exact score; ties by id, so that the same commit answers the same.
+
+    `recall` is the share of the exact best that is promised of an answer: with 1.0 the answer is that of scoring all,
+    and so it is in any collection of a few thousand images. `shortlist_size` says how many are scored exactly instead.
+    """
     began = time.perf_counter()
-    candidates = shortlist(snapshot, sentence, size=shortlist_size)
+    words = _words(snapshot, sentence)
+    least = shortlist_size or (0 if _factor(snapshot, sentence) is not None else BLIND_CANDIDATES)
+    candidates = find_candidates(snapshot, words, recall=recall, limit=limit, least=least)
     shortlisted = time.perf_counter()
-    rows = candidates.rows.sort().values  # [K], the order in which they lie on the disk
-    hits = _best(snapshot, rows, _exact_scores(snapshot, rows, sentence), limit=limit)
+    rows, scores = _rerank(snapshot, candidates, sentence, limit=limit, recall=recall, size=shortlist_size)
+    hits = _best(snapshot, rows, scores, limit=limit)
     reranked = time.perf_counter()
     return SearchResult(
         hits=hits,
@@ -52,9 +72,73 @@ def explain(snapshot: Snapshot, row: int, sentence: SentenceEmbedding) -> list[A
     return align(snapshot.score_spec, snapshot.channels(row), sentence)
 
 
-def _exact_scores(snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding) -> Tensor:
+def _words(snapshot: Snapshot, sentence: SentenceEmbedding) -> NDArray[np.float32]:
+    """The words [W, D] that regions are shortlisted by. Raises BadQuery."""
+    if not all(bool(vectors.isfinite().all()) for vectors in sentence.channels.values()):
+        raise BadQuery(f"the vectors of {sentence.text[:80]!r} are not finite: the encoder is at fault")
+    channel = snapshot.score_spec.terms[0].channel
+    return sentence.channels[channel].numpy(force=True).astype(np.float32)
+
+
+def _rerank(
+    snapshot: Snapshot,
+    candidates: Candidates,
+    sentence: SentenceEmbedding,
+    *,
+    limit: int,
+    recall: float,
+    size: int | None,
+) -> tuple[Tensor, Tensor]:
+    """The candidates that were scored exactly [K], ascending, and their scores [K] float32."""
+    factor = _factor(snapshot, sentence)
+    everything = len(candidates.rows)
+    if size is None and factor is None:
+        size = everything if recall >= FULL_RECALL else max(RERANKED_BLINDLY, limit)
+    chosen = _highest(candidates.scores, size or max(RERANKED, 3 * limit))
+    if factor is None and len(chosen) < everything:
+        chosen = _highest_by_vectors(snapshot, candidates, sentence, count=len(chosen))
+    rows = torch.from_numpy(candidates.rows[chosen])
+    scores = _exact_scores(snapshot, rows, sentence)
+    if size is not None or factor is None or not candidates.complete or len(rows) == everything:
+        return rows, scores
+    # Whoever may still belong to the best: the bytes are wrong by no more than is known.
+    bar = float(scores.topk(limit).values[-1]) / factor - candidates.most_wrong - ROUNDING
+    others = np.setdiff1d(np.flatnonzero(candidates.scores >= bar), chosen)
+    more = torch.from_numpy(candidates.rows[others])
+    return torch.cat([rows, more]), torch.cat([scores, _exact_scores(snapshot, more, sentence)])
+
+
+def _highest_by_vectors(
+    snapshot: Snapshot, candidates: Candidates, sentence: SentenceEmbedding, *, count: int
+) -> NDArray[np.int64]:
+    """The places of those that are shortlisted where another score than MrSw decides: by MrSw of the exact vectors."""
+    likely = _highest(candidates.scores, max(2 * count, 2 * RERANKED))
+    (term, *_) = snapshot.score_spec.terms
+    by_mrsw = ScoreSpec((Term(term.channel, MaxSim()),))
+    rows = torch.from_numpy(candidates.rows[likely])
+    return likely[_highest(_exact_scores(snapshot, rows, sentence, spec=by_mrsw).numpy(), count)]
+
+
+def _factor(snapshot: Snapshot, sentence: SentenceEmbedding) -> float | None:
+    """What makes the score of MrSw, if it is nothing else; candidates are in its order then."""
+    term, *others = snapshot.score_spec.terms
+    if others or not isinstance(term.kernel, MaxSim):
+        return None
+    pieces = len(sentence.channels[term.channel])
+    factor = {Pooling.MR_SW: term.weight, Pooling.MR_AVG_W: term.weight / max(1, pieces)}.get(term.kernel.pooling)
+    return factor if factor is not None and factor > 0 else None
+
+
+def _highest(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """The places of the highest, ascending; of those that tie at the bar, the first."""
+    return np.sort(np.argsort(-scores, kind="stable")[:count])
+
+
+def _exact_scores(
+    snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec | None = None
+) -> Tensor:
     """[K] float32"""
-    spec = snapshot.score_spec
+    spec = spec or snapshot.score_spec
     scores = [torch.empty(0)]
     for some in torch.split(rows, _images_at_once(snapshot)) if len(rows) else ():
         candidates = {term.channel: snapshot.gather(term.channel, some) for term in spec.terms}

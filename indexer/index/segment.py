@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from indexer.index.byte_rows import ByteRows, ByteScale, byte_width
 from indexer.index.columns import Column, ColumnFormat, map_array, open_column
 from indexer.index.durable_files import FileSeal, check_seal, read_sealed
 from indexer.index.errors import Damaged
@@ -16,11 +18,11 @@ from indexer.index.id_table import ID_TYPE, ROW_TYPE, IdTable
 from indexer.index.layout import FORMAT, SEGMENTS, check_format
 from indexer.index.manifest import SegmentEntry
 from indexer.index.records import Record, decode_record
-from indexer.index.region_index import RegionIndex, open_region_index
+from indexer.index.region_codes import RegionCodes, open_region_codes
 from model.embeddings import ImageEmbedding
 
 HEAD = "segment.json"
-IDS, ORDER_OF_IDS, REGION_INDEX = "ids", "ids.order", "regions.faiss"
+IDS, ORDER_OF_IDS, BYTE_ROWS, REGION_CODES = "ids", "ids.order", "regions.bytes", "regions.faiss"
 BOXES = ColumnFormat("boxes", "<f4", 4)
 RECORDS = ColumnFormat("records", "u1", 1)
 THUMBNAILS = ColumnFormat("thumbnails", "u1", 1)
@@ -34,10 +36,34 @@ def columns_of(channel_widths: Mapping[str, int]) -> list[ColumnFormat]:
     return [*(channel_column(*channel) for channel in channel_widths.items()), BOXES, RECORDS, THUMBNAILS]
 
 
-def files_of(channel_widths: Mapping[str, int]) -> set[str]:
+def files_of(channel_widths: Mapping[str, int], *, coded: bool) -> set[str]:
     """All files of a segment but its head: what is written, read and verified."""
-    columns = columns_of(channel_widths)
-    return {IDS, ORDER_OF_IDS, REGION_INDEX, *(file for column in columns for file in column.files)}
+    columns = [file for column in columns_of(channel_widths) for file in column.files]
+    return {IDS, ORDER_OF_IDS, BYTE_ROWS, *columns, *([REGION_CODES] if coded else [])}
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """By which codebooks the regions of a segment are coded, and how well."""
+
+    codebooks: str  # their checksum: segments of the same ones are ranked together
+    error: float  # mean squared distance of its regions from what their codes say
+    trained_error: float  # the same where the codebooks were trained
+    shortlist_sizes: Mapping[float, int]  # share of the exact top 10 -> images that must be shortlisted to hold it
+
+    def to_json(self) -> dict[str, object]:
+        sizes = {str(recall): size for recall, size in self.shortlist_sizes.items()}
+        return {
+            "codebooks": self.codebooks,
+            "error": self.error,
+            "trained_error": self.trained_error,
+            "shortlist_sizes": sizes,
+        }
+
+    @classmethod
+    def from_json(cls, coding: Mapping[str, Any]) -> "Coding":
+        sizes = {float(recall): int(size) for recall, size in coding["shortlist_sizes"].items()}
+        return cls(str(coding["codebooks"]), float(coding["error"]), float(coding["trained_error"]), sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +72,9 @@ class SegmentHead:
 
     images: int
     channel_widths: Mapping[str, int]
-    shortlist_channel: str  # the one whose rows are in the region index
+    shortlist_channel: str  # the one whose rows are there in bytes, and in codes
+    byte_scale: ByteScale
+    coding: Coding | None  # None where there are too few regions to need codes
     files: Mapping[str, FileSeal]
 
     def encode(self) -> bytes:
@@ -55,6 +83,8 @@ class SegmentHead:
             "images": self.images,
             "channel_widths": dict(self.channel_widths),
             "shortlist_channel": self.shortlist_channel,
+            "byte_scale": self.byte_scale.to_json(),
+            "coding": self.coding and self.coding.to_json(),
             "files": {name: seal.to_json() for name, seal in self.files.items()},
         }
         return json.dumps(document, indent=1).encode() + b"\n"
@@ -71,7 +101,13 @@ class Segment:
     boxes: Column
     records: Column
     thumbnails: Column
-    region_index: RegionIndex
+    byte_rows: ByteRows
+    codes: RegionCodes | None
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """[n + 1], where the shortlisted rows of each image begin."""
+        return self.channels[self.head.shortlist_channel].offsets
 
     def record(self, row: int) -> Record:
         return decode_record(self.records[row].tobytes())
@@ -117,9 +153,12 @@ def read_head(collection: Path, entry: SegmentEntry) -> SegmentHead:
         images=document["images"],
         channel_widths=document["channel_widths"],
         shortlist_channel=document["shortlist_channel"],
+        byte_scale=ByteScale.from_json(document["byte_scale"]),
+        coding=document["coding"] and Coding.from_json(document["coding"]),
         files={name: FileSeal.from_json(seal) for name, seal in document["files"].items()},
     )
-    if head.files.keys() != files_of(head.channel_widths) or head.images != entry.images:
+    files = files_of(head.channel_widths, coded=head.coding is not None)
+    if head.files.keys() != files or head.images != entry.images:
         raise Damaged(path, "it does not describe the segment that the manifest names")
     return head
 
@@ -127,6 +166,7 @@ def read_head(collection: Path, entry: SegmentEntry) -> SegmentHead:
 def map_segment(folder: Path, head: SegmentHead) -> Segment:
     """Map files that were checked."""
     widths = head.channel_widths
+    width = byte_width(widths[head.shortlist_channel])
     columns = {column.name: open_column(folder, column, images=head.images) for column in columns_of(widths)}
     return Segment(
         id=folder.name,
@@ -136,7 +176,8 @@ def map_segment(folder: Path, head: SegmentHead) -> Segment:
         boxes=columns[BOXES.name],
         records=columns[RECORDS.name],
         thumbnails=columns[THUMBNAILS.name],
-        region_index=open_region_index(folder / REGION_INDEX),
+        byte_rows=map_array(folder / BYTE_ROWS, "u1").reshape(-1, width),
+        codes=open_region_codes(folder / REGION_CODES) if head.coding is not None else None,
     )
 
 

@@ -1,69 +1,84 @@
-"""The shortlist: the images that may be among the best for a sentence, found without scoring all of them."""
+"""The shortlist: the images that may be among the best for a sentence, found without scoring all of them exactly."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from indexer.index.region_index import nearest_regions
+from indexer.index.byte_rows import byte_scores, byte_words, most_wrong
+from indexer.index.region_codes import RegionCodes, code_scores, word_tables
+from indexer.index.segment import Coding
 from indexer.index.snapshot import Part, Snapshot
-from model.embeddings import SentenceEmbedding
 
-# Measured with 8,000 images of 36 regions: half of either costs a few per cent of recall, twice brings next to nothing.
-REGIONS = 8  # that a word finds, for every image of the shortlist
-LOOKED_AT = 2  # share of the regions that a word looks at, for every share of the images that is shortlisted
-FEWEST = 64  # regions that a word finds in a segment, if there are as many
+FULL_RECALL = 1.0  # for which nothing is passed over
+TOP = 10  # whose recall the sizes were calibrated for
+BEYOND = 4  # times the largest size that was calibrated, for a recall beyond the highest
 
 
-@dataclass(frozen=True, slots=True)
-class Shortlist:
-    rows: Tensor  # [K] int64, best first
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Images that may be among the best."""
+
+    rows: NDArray[np.int64]  # [K], ascending
+    scores: NDArray[np.float32]  # [K], about their MrSw
+    most_wrong: float  # how far a score can be from the exact one
+    complete: bool  # whether these are all live images
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What the words found in one segment."""
+def find_candidates(
+    snapshot: Snapshot, words: NDArray[np.float32], *, recall: float, limit: int, least: int = 0
+) -> Candidates:
+    """Scan the codes of all regions, and score by bytes what may hold this share of the exact best `limit`.
 
-    images: Tensor  # [W, found] int64
-    cosines: Tensor  # [W, found] float32
-
-
-def shortlist(snapshot: Snapshot, sentence: SentenceEmbedding, *, size: int) -> Shortlist:
-    """`size` live images, or all there are. The same commit and sentence give the same."""
-    if snapshot.live_count <= size:
-        return Shortlist(snapshot.live_rows)
-    share = size / snapshot.live_count
-    found = [_find(part, sentence, share=share) for part in snapshot.parts]
-    last = torch.stack([some.cosines.amin(dim=1) for some in found]).amin(dim=0)  # [W], the worst that a word found
-    estimates = torch.cat([_estimate(part, some, last) for part, some in zip(snapshot.parts, found, strict=True)])
-    bar = estimates.topk(size).values[-1]
-    rows = torch.nonzero(estimates >= bar).flatten()  # ascending, and more than `size` if estimates tie at the bar
-    best = estimates[rows].sort(descending=True, stable=True).indices[:size]
-    return Shortlist(rows[best])
-
-
-def _find(part: Part, sentence: SentenceEmbedding, *, share: float) -> _Found:
-    """The nearest regions of every word, and whose they are."""
-    segment = part.segment
-    channel = segment.head.shortlist_channel
-    regions, cosines = nearest_regions(
-        segment.region_index,
-        sentence.channels[channel].numpy(),
-        count=max(FEWEST, math.ceil(REGIONS * share * len(part.alive))),
-        share=min(1.0, LOOKED_AT * share),
-    )
-    images = np.searchsorted(segment.channels[channel].offsets, regions, side="right") - 1
-    return _Found(torch.from_numpy(images), torch.from_numpy(cosines))
-
-
-def _estimate(part: Part, found: _Found, last: Tensor) -> Tensor:
-    """About the score of every image of a segment, [n]; minus infinity for the deleted.
-
-    An image that a word did not find counts with the worst that the word found anywhere: it can hardly be better. Were
-    it the worst found in the same segment, chance would lift whole segments above others.
+    These are `least` images or more. Segments without codes are small, and scored by bytes whole; so are all where
+    nothing may be passed over.
     """
-    unfound = last.expand(len(part.alive), -1)  # [n, W]
-    best = unfound.scatter_reduce(0, found.images.T, found.cosines.T, "amax")
-    return best.sum(dim=1).masked_fill(torch.from_numpy(~part.alive), -torch.inf)
+    promising = _scan(snapshot, words, recall=recall, limit=limit, least=least) if recall < FULL_RECALL else {}
+    in_bytes = byte_words(words)
+    rows, scores, wrong = [np.empty(0, np.int64)], [np.empty(0, np.float32)], 0.0
+    for part in snapshot.parts:
+        segment = part.segment
+        images = promising[part.start] if part.start in promising else np.flatnonzero(part.alive)
+        rows.append(part.start + images)
+        scores.append(byte_scores(segment.byte_rows, segment.head.byte_scale, segment.offsets, images, in_bytes))
+        wrong = max(wrong, most_wrong(segment.head.byte_scale, in_bytes))
+    every = np.concatenate(rows)
+    return Candidates(every, np.concatenate(scores), wrong, complete=len(every) == snapshot.live_count)
+
+
+def _scan(
+    snapshot: Snapshot, words: NDArray[np.float32], *, recall: float, limit: int, least: int
+) -> dict[int, NDArray[np.int64]]:
+    """The most promising images of every segment with codes, by the row with which it begins.
+
+    Segments of the same codebooks are ranked together, so that it does not matter how images are spread over them.
+    """
+    alike: dict[str, list[tuple[Part, RegionCodes, Coding]]] = {}
+    for part in snapshot.parts:
+        codes, coding = part.segment.codes, part.segment.head.coding
+        if codes is not None and coding is not None:
+            alike.setdefault(coding.codebooks, []).append((part, codes, coding))
+    promising = {}
+    for group in alike.values():
+        tables = word_tables(group[0][1].codebooks, words)
+        scores = [code_scores(codes, part.segment.offsets, part.alive, tables) for part, codes, _ in group]
+        size = max(least, sum(_size(coding, recall=recall, limit=limit) for *_, coding in group))
+        bar = _bar(scores, size=size)
+        for (part, *_), some in zip(group, scores, strict=True):
+            promising[part.start] = np.flatnonzero(some >= bar)
+    return promising
+
+
+def _bar(scores: list[NDArray[np.int32]], *, size: int) -> int:
+    """The score that at least `size` images reach, if there are so many; never that of the dead, which is -1."""
+    counts = np.bincount(np.concatenate(scores) + 1)[1:]  # of every score
+    reached = np.cumsum(counts[::-1])  # from the best down
+    return max(0, len(counts) - 1 - int(np.searchsorted(reached, size)))
+
+
+def _size(coding: Coding, *, recall: float, limit: int) -> int:
+    """Images of one segment; more than were ever calibrated where more recall is wanted than was."""
+    enough = [size for promised, size in coding.shortlist_sizes.items() if promised >= recall]
+    most = BEYOND * max(coding.shortlist_sizes.values())
+    return math.ceil(min(enough, default=most) * max(1.0, limit / TOP))

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from indexer.index.id_table import keys_of
-from indexer.index.region_index import build_region_index, write_region_index
 from indexer.index.verify import Fault, verify_collection
 from tests.indexer.index.forgery import forge
 from tests.indexer.index.tiny import commit_images, image_id
@@ -28,13 +27,6 @@ def with_number(dtype: str, place: int, number: float) -> Callable[[bytes], byte
     return change
 
 
-def index_of_one_region(_: bytes) -> bytes:
-    parts: list[bytes] = []
-    index = build_region_index(np.ones((1, 8), np.float16))
-    write_region_index(index, lambda data: parts.append(bytes(data)) or len(data))
-    return b"".join(parts)
-
-
 @pytest.mark.parametrize(
     ("file", "change", "what"),
     [
@@ -53,7 +45,7 @@ def index_of_one_region(_: bytes) -> bytes:
             lambda data: data.replace(image_id(2).encode(), image_id(9).encode()),
             "not that of its image",
         ),
-        ("regions.faiss", index_of_one_region, "holds 1 regions instead of"),
+        ("regions.bytes", lambda data: data[:8], "holds 1 regions instead of"),
     ],
 )
 def test_a_contradiction_is_found(collection: Path, file: str, change: Callable[[bytes], bytes], what: str) -> None:

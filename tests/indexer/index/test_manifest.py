@@ -55,9 +55,9 @@ def test_what_is_no_manifest_is_damage(tmp_path_factory: pytest.TempPathFactory,
 
 
 def test_a_manifest_of_a_later_format_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest_file, "FORMAT", 2)
+    monkeypatch.setattr(manifest_file, "FORMAT", 3)
     write_manifest(tmp_path, FULL)
-    with pytest.raises(UnknownFormat, match=r"format 2, this program reads format 1"):
+    with pytest.raises(UnknownFormat, match=r"format 3, this program reads format 2"):
         read_manifest(tmp_path)
 
 

@@ -9,6 +9,7 @@ import torch
 from indexer.commit import commit_segment, create_collection
 from indexer.index import search as search_file
 from indexer.index.deletion import delete_images
+from indexer.index.errors import BadQuery
 from indexer.index.manifest import EncoderIdentity
 from indexer.index.search import explain, search
 from indexer.index.snapshot import Snapshot, open_snapshot
@@ -100,6 +101,13 @@ def test_the_explanation_of_a_hit_adds_up_to_its_score(tmp_path: Path) -> None:
         assert [answer.word for answer in answers] == [0, 1, 2, 3]
         assert all(0 <= answer.region < len(snapshot.boxes(hit.row)) for answer in answers)
         assert sum(answer.contribution for answer in answers) == pytest.approx(hit.score, abs=1e-4)
+
+
+def test_a_sentence_that_is_not_finite_is_refused(snapshot: Snapshot) -> None:
+    sentence = sentence_of(1)
+    sentence.channels["regions"][0, 0] = torch.nan
+    with pytest.raises(BadQuery, match="not finite"):
+        search(snapshot, sentence, limit=5)
 
 
 def test_scores_are_finite(snapshot: Snapshot) -> None:

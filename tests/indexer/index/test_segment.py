@@ -15,7 +15,7 @@ from indexer.index.snapshot import open_snapshot
 from indexer.index.verify import verify_collection
 from tests.indexer.index.tiny import WIDTHS, commit_images, folder_in_memory, image_id
 
-FILES = [*sorted(files_of(WIDTHS)), HEAD]
+FILES = [*sorted(files_of(WIDTHS, coded=False)), HEAD]
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +88,8 @@ def test_what_a_commit_reads_is_checked_as_well(collection: Path) -> None:
 
 
 def test_a_segment_of_a_later_format_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.index.segment.FORMAT", 2)
-    with pytest.raises(UnknownFormat, match=r"segment.json is of format 2, this program reads format 1"):
+    monkeypatch.setattr("indexer.index.segment.FORMAT", 3)
+    with pytest.raises(UnknownFormat, match=r"segment.json is of format 3, this program reads format 2"):
         commit_images(tmp_path, [1])
 
 

@@ -1,29 +1,34 @@
-"""The shortlist holds what belongs to the best, and never what was deleted."""
+"""Few images are searched exactly, many keep the promised recall, and the deleted are never found."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from indexer import region_coder
 from indexer.commit import commit_segment
-from indexer.index import shortlist as shortlist_file
 from indexer.index.deletion import delete_images
-from indexer.index.manifest import EncoderIdentity
-from indexer.index.region_index import FLAT_BELOW
+from indexer.index.manifest import EncoderIdentity, read_manifest
 from indexer.index.search import search
-from indexer.index.shortlist import shortlist
+from indexer.index.segment import read_head
+from indexer.index.shortlist import find_candidates
 from indexer.index.snapshot import Snapshot, open_snapshot
+from indexer.index.verify import verify_collection
 from indexer.segment_writer import SegmentWriter
 from model.embeddings import ImageEmbedding, SentenceEmbedding
-from model.scoring import MaxSim, ScoreSpec, Term
-from tests.indexer.index.tiny import commit_images, image_id, live_numbers, record_of, sentence_of
+from model.scoring import MaxSim, Pooling, ScoreSpec, Term
+from tests.indexer.index.tiny import image_id, record_of
 
-WIDTH, REGIONS = 32, 12
-NO_BOXES = torch.zeros(0, 4)
-LARGE = FLAT_BELOW // REGIONS + 100  # images that make a trained index
-CONCEPTS = EncoderIdentity("3" * 64, "concepts", ScoreSpec((Term("regions", MaxSim()),)), {"regions": WIDTH})
+WIDTH, REGIONS, IMAGES = 32, 8, 1600
+FEW = 600 * REGIONS  # regions that make codebooks in these tests
+
+
+def identity(pooling: Pooling = Pooling.MR_SW) -> EncoderIdentity:
+    return EncoderIdentity("3" * 64, "concepts", ScoreSpec((Term("regions", MaxSim(pooling)),)), {"regions": WIDTH})
 
 
 class World:
@@ -41,96 +46,117 @@ class World:
     def image(self, number: int) -> ImageEmbedding:
         regions = self.concepts[self.drawn[number].repeat(REGIONS // 4)] + self.context[number]
         vectors = F.normalize(regions + 0.5 * self.noise(REGIONS, WIDTH), dim=1)
-        return ImageEmbedding({"regions": vectors}, boxes=torch.tensor([[0.0, 0.0, 1.0, 1.0]]).repeat(REGIONS, 1))
+        kept = int(torch.randint(4, REGIONS + 1, (), generator=self.random)) if number % 2 else REGIONS
+        return ImageEmbedding({"regions": vectors[:kept]}, boxes=torch.zeros(0, 4))
 
-    def sentence_about(self, number: int) -> SentenceEmbedding:
-        """Eight words: the concepts of an image, weakly, and as many that say little."""
-        words = torch.cat([self.concepts[self.drawn[number]], 0.5 * self.noise(4, WIDTH)]) + self.context[number]
-        return SentenceEmbedding("", {"regions": F.normalize(words + 0.7 * self.noise(8, WIDTH), dim=1)}, (), Tensor())
+    def sentence_about(self, number: int, *, words: int = 8) -> SentenceEmbedding:
+        """The concepts of an image, weakly, and as many words that say little."""
+        concepts = self.concepts[self.drawn[number]].repeat(words // 8 + 1, 1)[: words // 2]
+        vectors = torch.cat([concepts, 0.5 * self.noise(words - len(concepts), WIDTH)]) + self.context[number]
+        return SentenceEmbedding(
+            "", {"regions": F.normalize(vectors + 0.7 * self.noise(words, WIDTH), dim=1)}, (), Tensor()
+        )
 
 
-def write_world(collection: Path, world: World, *, segments: list[range]) -> Snapshot:
+def write_segments(collection: Path, world: World, segments: list[range], *, encoder: EncoderIdentity) -> Snapshot:
     for numbers in segments:
-        write_segment(collection, {number: world.image(number) for number in numbers})
+        with SegmentWriter(collection, channel_widths={"regions": WIDTH}, shortlist_channel="regions") as writer:
+            for number in numbers:
+                writer.add(record_of(number), world.image(number), b"")
+            entry = writer.finish()
+            assert entry is not None
+            commit_segment(collection, entry, encoder=encoder)
     return open_snapshot(collection)
 
 
-def write_segment(collection: Path, images: dict[int, ImageEmbedding]) -> None:
-    with SegmentWriter(collection, channel_widths={"regions": WIDTH}, shortlist_channel="regions") as writer:
-        for number, image in images.items():
-            writer.add(record_of(number), image, b"")
-        entry = writer.finish()
-        assert entry is not None
-        commit_segment(collection, entry, encoder=CONCEPTS)
+def brute_force(snapshot: Snapshot, sentence: SentenceEmbedding, limit: int) -> list[str]:
+    words, scores = sentence.channels["regions"], {}
+    for row in snapshot.live_rows.tolist():
+        scores[snapshot.record(row).id] = float((snapshot.channels(row)["regions"] @ words.T).amax(0).sum())
+    return sorted(scores, key=lambda found: (-scores[found], found))[:limit]
 
 
-@pytest.mark.parametrize(
-    ("segments", "recall"),
-    [
-        ([range(2100)], 0.85),
-        ([range(200), range(200, LARGE + 200), range(LARGE + 200, 2100)], 0.85),
-        ([range(first, first + 300) for first in range(0, 2100, 300)], 0.95),
-    ],
-    ids=["one large", "large and small", "small"],
-)
-def test_most_of_the_best_are_on_the_shortlist(tmp_path: Path, segments: list[range], recall: float) -> None:
-    world = World(2100)
-    snapshot = write_world(tmp_path, world, segments=segments)
-    found = 0
-    for number in range(0, 1000, 50):
-        sentence = world.sentence_about(number)
-        best, fast = (search(snapshot, sentence, limit=10, shortlist_size=size).hits for size in (2100, 100))
-        found += len({hit.id for hit in best} & {hit.id for hit in fast})
-    assert found >= recall * 20 * 10
+@pytest.fixture(scope="module")
+def coded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Snapshot]]:
+    """Two segments with codes by the codebooks of the first, and a small one without; every tenth image is deleted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(region_coder, "TRAINED_FROM", FEW)
+        patch.setattr(region_coder, "CODED_FROM", FEW // 2)
+        collection, world = tmp_path_factory.mktemp("coded"), World(IMAGES)
+        write_segments(collection, world, [range(900), range(900, 1500), range(1500, IMAGES)], encoder=identity())
+        delete_images(collection, [image_id(number) for number in range(0, IMAGES, 10)])
+        yield world, open_snapshot(collection)
 
 
-def test_as_many_are_shortlisted_as_were_asked_for(tmp_path: Path) -> None:
-    world = World(LARGE)
-    snapshot = write_world(tmp_path, world, segments=[range(LARGE)])
-    for size in (1, 7, 500, LARGE - 1):
-        rows = shortlist(snapshot, world.sentence_about(3), size=size).rows
-        assert len(set(rows.tolist())) == len(rows) == size
+def test_large_segments_are_coded_by_the_codebooks_of_the_first(coded: tuple[World, Snapshot]) -> None:
+    first, second, small = (part.segment for part in coded[1].parts)
+    assert first.codes is not None and second.codes is not None and small.codes is None
+    np.testing.assert_array_equal(first.codes.codebooks, second.codes.codebooks)
+    assert first.head.coding is not None and second.head.coding is not None
+    assert first.head.coding.codebooks == second.head.coding.codebooks
 
 
-def test_few_images_are_all_shortlisted_in_their_order(tmp_path: Path) -> None:
-    commit_images(tmp_path, range(8))
-    delete_images(tmp_path, [image_id(2)])
-    rows = shortlist(open_snapshot(tmp_path), sentence_of(0), size=7).rows
-    assert rows.tolist() == [0, 1, 3, 4, 5, 6, 7]
+def test_the_promised_recall_is_kept(coded: tuple[World, Snapshot]) -> None:
+    world, snapshot = coded
+    for recall in (0.9, 0.99):
+        found = 0
+        for number in range(0, 800, 20):
+            sentence = world.sentence_about(number)
+            hits = search(snapshot, sentence, limit=10, recall=recall).hits
+            found += len({hit.id for hit in hits} & set(brute_force(snapshot, sentence, 10)))
+        assert found >= recall * 40 * 10
 
 
-def test_the_deleted_are_never_shortlisted(tmp_path: Path) -> None:
-    for first in (0, 20):
-        commit_images(tmp_path, range(first, first + 20))
-    delete_images(tmp_path, [image_id(number) for number in range(0, 40, 2)])
-    snapshot = open_snapshot(tmp_path)
-    for size in (1, 5, 19):
-        rows = set(shortlist(snapshot, sentence_of(size), size=size).rows.tolist())
-        assert len(rows) == size and rows <= set(snapshot.live_rows.tolist())
+@pytest.mark.parametrize("words", [1, 16, 17, 60])
+def test_exact_is_what_brute_force_finds(coded: tuple[World, Snapshot], words: int) -> None:
+    world, snapshot = coded
+    for number in range(0, 30, 3):
+        sentence = world.sentence_about(number, words=words)
+        hits = search(snapshot, sentence, limit=10, recall=1.0).hits
+        assert [hit.id for hit in hits] == brute_force(snapshot, sentence, 10)
 
 
-def test_the_same_question_gets_the_same_answer(tmp_path: Path) -> None:
-    commit_images(tmp_path, range(30))
-    first, second = (shortlist(open_snapshot(tmp_path), sentence_of(1), size=10).rows.tolist() for _ in range(2))
-    assert first == second
+def test_fewer_are_scored_by_bytes_than_there_are_and_none_that_is_dead(coded: tuple[World, Snapshot]) -> None:
+    world, snapshot = coded
+    words = world.sentence_about(1).channels["regions"].numpy()
+    candidates = find_candidates(snapshot, words, recall=0.9, limit=1)
+    assert 90 <= len(candidates.rows) < snapshot.live_count and not candidates.complete
+    assert set(candidates.rows.tolist()) <= set(snapshot.live_rows.tolist())
 
 
-def test_the_best_come_first(tmp_path: Path) -> None:
-    commit_images(tmp_path, range(30))
-    snapshot, sentence = open_snapshot(tmp_path), sentence_of(2)
-    rows = shortlist(snapshot, sentence, size=20).rows.tolist()  # a segment this small is searched exactly
-    exact = [(snapshot.channels(row)["regions"] @ sentence.channels["regions"].T).amax(0).sum() for row in rows[:5]]
-    assert exact == sorted(exact, reverse=True)
-    assert len(live_numbers(snapshot)) == 30
+def test_how_images_are_spread_over_segments_changes_nothing(tmp_path: Path) -> None:
+    answers = []
+    for spread in ([range(200)], [range(first, first + 4) for first in range(0, 200, 4)]):
+        world = World(200)  # anew, so that it draws the same
+        snapshot = write_segments(tmp_path / str(len(spread)), world, spread, encoder=identity())
+        hits = [search(snapshot, world.sentence_about(number), limit=10).hits for number in range(10)]
+        answers.append([[hit.id for hit in some] for some in hits])
+    assert answers[0] == answers[1]
 
 
-def test_what_no_word_found_is_no_better_for_lying_in_a_good_segment(
+@pytest.mark.parametrize("pooling", [Pooling.MW_SR, Pooling.SYMM])
+def test_other_poolings_are_scored_exactly_where_all_is_asked_for(tmp_path: Path, pooling: Pooling) -> None:
+    world = World(80)
+    snapshot = write_segments(tmp_path, world, [range(80)], encoder=identity(pooling))
+    sentence = world.sentence_about(5)
+    assert search(snapshot, sentence, limit=5, recall=1.0).shortlisted == 80
+    (best, *_) = search(snapshot, sentence, limit=5).hits
+    cosines = snapshot.channels(best.row)["regions"] @ sentence.channels["regions"].T
+    expected = cosines.amax(1).sum() + (cosines.amax(0).sum() if pooling is Pooling.SYMM else 0)
+    assert best.score == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_codebooks_are_trained_anew_where_the_old_ones_fit_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shortlist_file, "FEWEST", 2)
-    monkeypatch.setattr(shortlist_file, "REGIONS", 0)  # so that each of two words finds two of three images a segment
-    for first, cosines in ((0, [(0.3, 0.5), (0.2, 0.1), (0.0, 0.0)]), (3, [(0.95, 0.0), (0.94, 0.0), (0.0, -0.1)])):
-        vectors = [F.pad(torch.tensor([pair]), (0, WIDTH - 2)) for pair in cosines]
-        write_segment(tmp_path, {first + n: ImageEmbedding({"regions": v}, NO_BOXES) for n, v in enumerate(vectors)})
-    sentence = SentenceEmbedding("", {"regions": torch.eye(2, WIDTH)}, (), torch.arange(2))
-    assert shortlist(open_snapshot(tmp_path), sentence, size=3).rows.tolist() == [3, 4, 0]
+    monkeypatch.setattr(region_coder, "TRAINED_FROM", FEW)
+    monkeypatch.setattr(region_coder, "CODED_FROM", FEW // 2)
+    world = World(1500)
+    world.concepts[:, WIDTH // 2 :] = 0.0
+    world.context[:, WIDTH // 2 :] = 0.0
+    write_segments(tmp_path, world, [range(750)], encoder=identity())
+    world.concepts, world.context = world.concepts.roll(WIDTH // 2, dims=1), world.context.roll(WIDTH // 2, dims=1)
+    write_segments(tmp_path, world, [range(750, 1500)], encoder=identity())
+    first, second = (read_head(tmp_path, entry).coding for entry in read_manifest(tmp_path).segments)
+    assert first is not None and second is not None and first.codebooks != second.codebooks
+    assert verify_collection(tmp_path).faults == ()

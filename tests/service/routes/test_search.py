@@ -88,6 +88,16 @@ def test_a_shortlist_limits_how_many_are_scored(client):
     assert answer["total_shortlisted"] == 4 and len(answer["results"]) == 4
 
 
+@pytest.mark.parametrize("wanted", [{"exact": True}, {"recall": 1.0}, {"recall": 0.5}])
+def test_a_small_collection_is_answered_exactly_however_it_is_asked(client, wanted):
+    assert ask(client, **wanted)["results"] == ask(client)["results"]
+
+
+@pytest.mark.parametrize("wanted", [{"recall": 1.1}, {"recall": 0.1}, {"recall": "all"}, {"shortlist": 0}])
+def test_a_recall_that_cannot_be_is_refused(client, wanted):
+    assert client.post("/search", json={"text": "a dog", **wanted}).status_code == 422
+
+
 def test_an_empty_collection_finds_nothing(client, settings):
     for hit in ask(client, limit=100)["results"]:
         assert client.delete(f"/v1/images/{hit['id']}").status_code == 204

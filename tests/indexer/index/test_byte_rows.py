@@ -1,0 +1,75 @@
+"""Scores by bytes are those of the bytes, and wrong by no more than they say."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from indexer.index.byte_rows import (
+    ByteRows,
+    ByteScale,
+    byte_scores,
+    byte_width,
+    byte_words,
+    most_wrong,
+    write_byte_rows,
+)
+
+
+def in_bytes(rows: NDArray[np.float16]) -> tuple[ByteRows, ByteScale]:
+    parts: list[bytes] = []
+    scale = write_byte_rows(rows, lambda data: parts.append(data) or len(data))
+    return np.frombuffer(b"".join(parts), np.uint8).reshape(len(rows), byte_width(rows.shape[1])), scale
+
+
+def images_of(counts: list[int], width: int, seed: int) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
+    rows = np.random.default_rng(seed).standard_normal((sum(counts), width)).astype(np.float16)
+    return rows, np.cumsum([0, *counts])
+
+
+@settings(deadline=None)  # the first call compiles
+@given(
+    counts=st.lists(st.integers(1, 100), min_size=1, max_size=8),
+    width=st.integers(1, 40),
+    words=st.integers(1, 200),
+    seed=st.integers(0, 100),
+)
+def test_a_score_is_wrong_by_no_more_than_is_said(counts: list[int], width: int, words: int, seed: int) -> None:
+    rows, offsets = images_of(counts, width, seed)
+    asked = np.random.default_rng(seed + 1).standard_normal((words, width)).astype(np.float32)
+    bytes_of, scale = in_bytes(rows)
+    images = np.arange(len(counts))[::-1].copy()
+    scores = byte_scores(bytes_of, scale, offsets, images, byte_words(asked))
+    exact = [(asked @ rows[offsets[i] : offsets[i + 1]].astype(np.float32).T).max(axis=1).sum() for i in images]
+    assert np.abs(scores - exact).max() <= most_wrong(scale, byte_words(asked)) + 1e-3
+
+
+def test_the_bytes_are_multiplied_exactly() -> None:
+    rows = np.random.default_rng(0).integers(-127, 128, (50, 12)).astype(np.float16)
+    rows[0, 0] = 127  # so that a step is one
+    words = np.random.default_rng(1).integers(-127, 128, (20, 12)).astype(np.float32)
+    words[:, 0] = 127
+    bytes_of, scale = in_bytes(rows)
+    scores = byte_scores(bytes_of, scale, np.array([0, 1, 8, 50]), np.array([0, 1, 2]), byte_words(words))
+    cosines = words @ rows.astype(np.float32).T
+    expected = [cosines[:, a:b].max(axis=1).sum() for a, b in ((0, 1), (1, 8), (8, 50))]
+    assert scores == pytest.approx(expected, rel=1e-6) and scale.error == 0
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    rows, offsets = images_of([3] * 1000, 16, 0)
+    words, (bytes_of, scale) = byte_words(np.ones((5, 16), np.float32)), in_bytes(rows)
+    before, found = torch.get_num_threads(), []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        found.append(byte_scores(bytes_of, scale, offsets, np.arange(1000), words).tolist())
+    torch.set_num_threads(before)
+    assert found[0] == found[1]
+
+
+def test_nothing_but_zeros_is_told_in_bytes() -> None:
+    bytes_of, scale = in_bytes(np.zeros((4, 5), np.float16))
+    words = byte_words(np.zeros((2, 5), np.float32))
+    assert byte_scores(bytes_of, scale, np.array([0, 4]), np.array([0]), words).tolist() == [0.0]

@@ -1,0 +1,77 @@
+"""Codes of regions are scanned as the obvious way would, and FAISS keeps them as they were."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from indexer.index.errors import Missing
+from indexer.index.region_codes import (
+    ENTRIES,
+    STARTS,
+    Codebooks,
+    RegionCodes,
+    code_scores,
+    open_region_codes,
+    word_tables,
+    write_region_codes,
+)
+
+WIDTH = 8
+CODEBOOKS: Codebooks = np.random.default_rng(0).standard_normal((STARTS[-1], WIDTH)).astype(np.float32)
+
+
+def entries_of(codes: NDArray[np.uint32]) -> list[NDArray[np.uint32]]:
+    return [codes & 4095, ENTRIES[0] + ((codes >> 12) & 1023), ENTRIES[0] + ENTRIES[1] + (codes >> 22)]
+
+
+def random_codes(count: int, seed: int) -> NDArray[np.uint32]:
+    return np.random.default_rng(seed).integers(0, 2**32, count, dtype=np.uint32)
+
+
+@settings(deadline=None)  # the first call compiles
+@given(
+    counts=st.lists(st.integers(1, 100), min_size=1, max_size=20),
+    words=st.integers(1, 200),
+    seed=st.integers(0, 100),
+)
+def test_the_scan_is_that_of_the_obvious_way(counts: list[int], words: int, seed: int) -> None:
+    codes, offsets = random_codes(sum(counts), seed), np.cumsum([0, *counts])
+    alive = np.random.default_rng(seed).random(len(counts)) < 0.8
+    tables = word_tables(CODEBOOKS, np.random.default_rng(seed).standard_normal((words, WIDTH)).astype(np.float32))
+    lanes = tables.astype(np.int64).swapaxes(0, 1).reshape(STARTS[-1], -1)  # [entries, W and what fills up]
+    worth = sum(lanes[entries] for entries in entries_of(codes))
+    expected = [worth[a:b].max(axis=0).sum() for a, b in pairwise(offsets)]
+    found = code_scores(RegionCodes(CODEBOOKS, codes, None), offsets, alive, tables)
+    assert found.tolist() == np.where(alive, expected, -1).tolist()
+
+
+@pytest.mark.parametrize("words", [1, 16, 17, 200])
+def test_tables_add_up_within_a_byte(words: int) -> None:
+    tables = word_tables(CODEBOOKS, np.random.default_rng(words).standard_normal((words, WIDTH)).astype(np.float32))
+    most = sum(tables[:, a:b].max(axis=1).astype(int) for a, b in pairwise(STARTS))
+    assert 200 < most.max() <= 255
+
+
+def test_tables_of_words_that_say_nothing_are_zero() -> None:
+    assert not word_tables(CODEBOOKS, np.zeros((3, WIDTH), np.float32)).any()
+
+
+def test_faiss_gives_back_what_it_was_given(tmp_path: Path) -> None:
+    codes = random_codes(500, seed=3)
+    with (tmp_path / "codes").open("wb") as file:
+        write_region_codes(CODEBOOKS, codes, file.write)
+    opened = open_region_codes(tmp_path / "codes")
+    np.testing.assert_array_equal(opened.codes, codes)
+    np.testing.assert_array_equal(opened.codebooks, CODEBOOKS)
+    said = sum(CODEBOOKS[entries] for entries in entries_of(codes))
+    np.testing.assert_allclose(opened.index.reconstruct_n(0, 500), said, atol=1e-5)
+
+
+def test_codes_that_are_missing_are_told(tmp_path: Path) -> None:
+    with pytest.raises(Missing):
+        open_region_codes(tmp_path / "nothing")
