@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -46,7 +47,7 @@ def print_table(rows: Iterable[Row]) -> bool:
     rows = list(rows)
     for row in rows:
         verdict = "ok" if row.passed else "[red]MISS[/red]"
-        table.add_row(row.case, row.array, f"{row.error:.2e}", f"{row.tolerance:.0e}", verdict)
+        table.add_row(escape(row.case), escape(row.array), f"{row.error:.2e}", f"{row.tolerance:.0e}", verdict)
     console = Console(width=130, soft_wrap=True)
     console.print(table)
     missed = sum(not row.passed for row in rows)

@@ -44,6 +44,27 @@ def test_selfalign_is_the_published_one_to_the_last_digit(shared, tmp_path):
     assert " 0 missed" in done.stdout
 
 
+def test_a_part_without_its_network_is_told_and_the_rest_compared(shared, tmp_path):
+    tiny = Path(shutil.copytree(shared / "parity" / "teran" / "tiny", tmp_path / "tiny"))
+    shutil.rmtree(tiny / "concat_separate")
+    cases = json.loads((tiny / "tokenizer_cases.json").read_text())
+    (tiny / "tokenizer_cases.json").chmod(0o644)
+    (tiny / "tokenizer_cases.json").write_text(json.dumps([*cases, {"text": "a [/b] dog", "ids": []}]))
+    done = check(tmp_path)
+    assert "order_measure: not compared" in done.stderr and "short_sentences: not compared" in done.stderr
+    assert done.returncode == 1 and "a [/b] dog" in done.stdout and " 1 missed" in done.stdout
+
+
+def test_weights_of_neighbouring_fixtures_are_left_alone(shared, tmp_path):
+    other = Path(shutil.copytree(shared / "parity" / "teran" / "tiny", tmp_path / "a" / "tiny"))
+    weights = dict(np.load(other / "weights_common.npz"))
+    (other / "weights_common.npz").chmod(0o644)
+    np.savez(other / "weights_common.npz", **{name: value + 1 for name, value in weights.items()})
+    shutil.copytree(shared / "parity" / "teran" / "dataset_f30k", tmp_path / "b" / "dataset_f30k")
+    done = check(tmp_path / "b")
+    assert done.returncode == 0 and " 0 missed" in done.stdout
+
+
 def test_a_wrong_score_of_hat_is_a_miss(shared, tmp_path):
     folder = Path(shutil.copytree(shared / "parity" / "hat" / "tiny_ckpt", tmp_path / "tiny_ckpt"))
     outputs = dict(np.load(folder / "outputs.npz"))
