@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 from transformers import BertTokenizer
@@ -80,7 +81,10 @@ def check_words(sentence: str) -> None:
 
 
 def group_words(text: str, spans: Sequence[tuple[int, int]]) -> tuple[tuple[Word, ...], list[int]]:
-    """Join the pieces at `spans` to whole words; returns the words and, for every piece, which one it belongs to."""
+    """Join the pieces at `spans` to whole words; returns the words and, for every piece, which one it belongs to.
+
+    Marks are no words: one belongs to the word before it, or the first ones to the word behind them.
+    """
     groups: list[tuple[int, int]] = []
     word_of_piece = []
     for start, end in spans:
@@ -89,6 +93,11 @@ def group_words(text: str, spans: Sequence[tuple[int, int]]) -> tuple[tuple[Word
         else:
             groups.append((start, end))
         word_of_piece.append(len(groups) - 1)
+    are_words = [any(map(str.isalnum, text[start:end])) for start, end in groups]
+    if any(are_words):
+        place = [max(0, sum(are_words[: number + 1]) - 1) for number in range(len(groups))]
+        groups = list(compress(groups, are_words))
+        word_of_piece = [place[number] for number in word_of_piece]
     return tuple(Word(text[start:end], start, end) for start, end in groups), word_of_piece
 
 

@@ -42,16 +42,24 @@ def test_spans_are_those_of_the_text_as_given(tokenizer):
     [
         ("playgrounds", ["playgrounds"]),
         ("a man's t-shirt", ["a", "man's", "t-shirt"]),
-        ("dogs, cats", ["dogs", ",", "cats"]),
-        ("red - blue", ["red", "-", "blue"]),
+        ("dogs, cats", ["dogs", "cats"]),
+        ("red - blue", ["red", "blue"]),
         ("rock'n'roll", ["rock'n'roll"]),
-        ("'quoted'", ["'", "quoted", "'"]),
-        ("3.5", ["3", ".", "5"]),
+        ("'quoted'", ["quoted"]),
+        ("3.5", ["3", "5"]),
     ],
 )
 def test_pieces_are_joined_to_whole_words(tokenizer, text, words):
     tokens = tokenizer(text, append_full_stop=True)
     assert [word.text for word in group_words(text, [tokens.spans[place] for place in tokens.scored()])[0]] == words
+
+
+def test_a_mark_belongs_to_the_word_before_it_and_the_first_to_the_word_behind():
+    text = "-- a dog , , cat"
+    spans = [(0, 1), (1, 2), (3, 4), (5, 8), (9, 10), (11, 12), (13, 16)]
+    words, word_of_piece = group_words(text, spans)
+    assert [(word.text, word.start, word.end) for word in words] == [("a", 3, 4), ("dog", 5, 8), ("cat", 13, 16)]
+    assert word_of_piece == [0, 0, 0, 1, 1, 1, 2]
 
 
 @pytest.mark.parametrize("text", ["", "   ", ".", "?!", "\n", "-- ,"])
