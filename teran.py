@@ -8,17 +8,17 @@ import sys
 import threading
 from collections.abc import Sequence
 from hashlib import sha256
-from io import BytesIO, TextIOWrapper
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
 from fastapi import FastAPI
-from PIL import Image, ImageOps
+from PIL import Image
 from rich.logging import RichHandler
 
-from indexer.decode import decode, read_photograph
+from indexer.decode import decode, read_photograph, upright
 from indexer.errors import DecodeError, IndexerError
 from indexer.index.errors import IndexFault
 from indexer.index.inspection import inspect_collection
@@ -281,8 +281,7 @@ def draw(
     answers = align(encoder.score_spec, embedding.channels, query)
     boxes = embedding.boxes.tolist()
     words = [DrawnWord(query.words[a.word].text, tuple(boxes[a.region]), a.contribution) for a in answers]
-    with Image.open(BytesIO(data)) as photograph:
-        drawn = draw_words(ImageOps.exif_transpose(photograph), words, score=sum(a.contribution for a in answers))
+    drawn = draw_words(upright(data), words, score=sum(a.contribution for a in answers))
     drawn.save(output)
     say(f"{output}: score {sum(a.contribution for a in answers):.3f}")
 

@@ -82,6 +82,15 @@ def decode(data: bytes, *, framing: Framing, limits: DecodeLimits = DEFAULT_LIMI
     return Decoded(np.array(framed), width, height, _as_webp(_resized(rgb, thumbnail_size, orientation)))
 
 
+def upright(data: bytes) -> Image.Image:
+    """The photograph in full size and the colours that were decoded; only for what `decode` did not refuse."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
+            image.load()
+            return _turned(_as_rgb(image), _orientation(image))
+
+
 def read_photograph(path: Path, *, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
     """The bytes of a regular file of allowed size; a pipe or a device is refused without waiting on it."""
     try:
@@ -191,9 +200,12 @@ def _resized(
     orientation: int,
     filtering: Image.Resampling = Image.Resampling.BICUBIC,
 ) -> Image.Image:
-    small = image.resize(size, filtering, reducing_gap=REDUCING_GAP)
+    return _turned(image.resize(size, filtering, reducing_gap=REDUCING_GAP), orientation)
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
     transpose = TRANSPOSE_OF.get(orientation)
-    return small if transpose is None else small.transpose(transpose)
+    return image if transpose is None else image.transpose(transpose)
 
 
 def _fit(width: int, height: int, side: int) -> tuple[int, int]:

@@ -44,15 +44,18 @@ def load_encoder(name: str | None = None, *, device: str = "cpu", features: Path
     """
     folder = BUNDLED if name in (None, "bundled") else Path(str(name))
     config = read_config(folder)
-    match config["system"]:
-        case "hat":
-            return _load_hat(folder, config, device=device)
-        case "camera":
-            return _load_camera(folder, config, device=device, features=features)
-        case "vsrn":
-            return _load_vsrn(folder, config, device=device, features=features)
-        case _:
-            return _load_teran(folder, config, device=device, features=features)
+    try:
+        match config["system"]:
+            case "hat":
+                return _load_hat(folder, config, device=device)
+            case "camera":
+                return _load_camera(folder, config, device=device, features=features)
+            case "vsrn":
+                return _load_vsrn(folder, config, device=device, features=features)
+            case _:
+                return _load_teran(folder, config, device=device, features=features)
+    except KeyError as error:
+        raise BadCheckpoint(f"{folder / CONFIG} says nothing of {error}") from error
 
 
 def save_checkpoint(
@@ -155,6 +158,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadCheckpoint(f"{folder} is not a checkpoint folder: {error}") from error
+    if not isinstance(config, dict):
+        raise BadCheckpoint(f"{folder / CONFIG} is not an object")
     if config.get("format") != FORMAT or config.get("system") not in SYSTEMS:
         raise BadCheckpoint(
             f"{folder} is a checkpoint of system {config.get('system')!r}, format {config.get('format')!r};"

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from indexer.decode import THUMBNAIL_SIDE, decode
+from indexer.decode import THUMBNAIL_SIDE, decode, upright
 from model.framing import Framing
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -35,6 +35,18 @@ def colours(data: bytes) -> tuple[list[int], list[int]]:
     """What the left and the right half of a decoded picture look like."""
     pixels = decode(data, framing=Framing(32)).pixels
     return pixels[16, 4].tolist(), pixels[16, 28].tolist()
+
+
+def test_what_is_drawn_on_is_what_was_decoded():
+    image = Image.fromarray(np.full((40, 60), 512, np.uint16))  # two grey levels of 256 above black
+    buffer = BytesIO()
+    image.save(buffer, "PNG")
+    assert upright(buffer.getvalue()).getpixel((5, 5)) == (2, 2, 2)
+    turned, exif = Image.new("RGB", (60, 40)), Image.Exif()
+    exif[0x0112] = 6
+    buffer = BytesIO()
+    turned.save(buffer, "JPEG", exif=exif)
+    assert upright(buffer.getvalue()).size == (40, 60)
 
 
 def test_pixels_are_those_of_plain_resizing() -> None:

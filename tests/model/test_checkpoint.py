@@ -69,6 +69,19 @@ def test_another_format_is_refused(copy):
         load_encoder(str(copy))
 
 
+@pytest.mark.parametrize("missing", ["teran", "regions", "name"])
+def test_a_configuration_that_lacks_something_is_told(tiny_checkpoint, tmp_path, missing):
+    folder = Path(shutil.copytree(tiny_checkpoint, tmp_path / "lacking"))
+    config = json.loads((folder / "config.json").read_text())
+    del config[missing]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BadCheckpoint, match=f"config.json says nothing of '{missing}'"):
+        load_encoder(str(folder))
+    (folder / "config.json").write_text("[]")
+    with pytest.raises(BadCheckpoint, match="not an object"):
+        load_encoder(str(folder))
+
+
 def test_the_bundled_model_is_loaded_by_default_and_is_small():
     encoder = load_encoder()
     assert encoder.fingerprint == fingerprint(BUNDLED)
