@@ -100,7 +100,7 @@ def _calibrated(
     offsets: NDArray[np.int64],
 ) -> CodedRegions:
     checksum = checksum_of(known.codebooks.tobytes())
-    sizes = calibrate(RegionCodes(known.codebooks, codes, None), byte_rows, scale, offsets)
+    sizes = calibrate(RegionCodes(known.codebooks, codes), byte_rows, scale, offsets)
     return CodedRegions(known.codebooks, codes, Coding(checksum, error, known.trained_error, sizes))
 
 

@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from uuid import uuid4
 
 from numpy.typing import NDArray
 
 from indexer.entry_rows import rows_of
-from indexer.index.byte_rows import byte_width, write_byte_rows
+from indexer.index.byte_rows import byte_rows_of, write_byte_rows
 from indexer.index.columns import OFFSET_TYPE, ColumnFormat, map_array
 from indexer.index.durable_files import FileSeal, SealedFile, fsync_folder, make_folder, write_sealed
 from indexer.index.errors import BadEntry
@@ -32,8 +32,6 @@ from indexer.index.segment import (
 )
 from indexer.region_coder import code_regions, known_codebooks
 from model.embeddings import ImageEmbedding
-
-Result = TypeVar("Result")
 
 
 class SegmentWriter:
@@ -112,18 +110,19 @@ class SegmentWriter:
         form = self._shortlist_column
         rows = map_array(self._draft / form.rows_file, form.dtype).reshape(-1, form.width)
         offsets = map_array(self._draft / form.offsets_file, OFFSET_TYPE)
-        scale, files[BYTE_ROWS] = self._write(BYTE_ROWS, lambda write: write_byte_rows(rows, write))
-        byte_rows = map_array(self._draft / BYTE_ROWS, "u1").reshape(-1, byte_width(form.width))
+        byte_rows, scale = byte_rows_of(rows)
+        files[BYTE_ROWS] = self._write(BYTE_ROWS, lambda write: write_byte_rows(byte_rows, scale, write))
         coded = code_regions(rows, byte_rows, scale, offsets, known=known_codebooks(self._collection, len(rows)))
         if coded is not None:
-            _, files[REGION_CODES] = self._write(REGION_CODES, coded.write)
+            files[REGION_CODES] = self._write(REGION_CODES, coded.write)
         coding = coded.coding if coded is not None else None
         return SegmentHead(len(self), self._widths, self._shortlist_channel, scale, coding, files)
 
-    def _write(self, name: str, write: Callable[[Callable[[bytes], int]], Result]) -> tuple[Result, FileSeal]:
+    def _write(self, name: str, write: Callable[[Callable[[bytes], int]], None]) -> FileSeal:
         file = SealedFile(self._draft / name)
         try:
-            return write(file.write), file.seal()
+            write(file.write)
+            return file.seal()
         finally:
             file.close()
 

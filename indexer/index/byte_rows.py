@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.index.faiss_codes import FaissIndex, codes_of, map_index, write_index
 from indexer.index.kernels import LANES, best_products
 from indexer.index.threads import divided
 
@@ -49,20 +52,35 @@ def byte_width(width: int) -> int:
     return -(-width // 4) * 4
 
 
-def write_byte_rows(rows: NDArray[np.float16], write: Callable[[bytes], int]) -> ByteScale:
+def byte_rows_of(rows: NDArray[np.float16]) -> tuple[ByteRows, ByteScale]:
     """Rows [n, D] of finite numbers."""
     blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
     step = max((float(np.abs(block).max()) for block in blocks), default=0.0) / MOST or 1.0
     error = longest = 0.0
-    for block in blocks:
+    byte_rows = np.full((len(rows), byte_width(rows.shape[1])), ZERO, np.uint8)
+    for start, block in zip(range(0, len(rows), BLOCK), blocks, strict=True):
         exact = block.astype(np.float32)
         whole = np.rint(exact / np.float32(step))
         error = max(error, float(np.linalg.norm(exact - whole * np.float32(step), axis=1).max()))
         longest = max(longest, float(np.linalg.norm(whole, axis=1).max()) * step)
-        filled = np.full((len(block), byte_width(rows.shape[1])), ZERO, np.uint8)
-        filled[:, : rows.shape[1]] = whole + ZERO
-        write(filled.tobytes())
-    return ByteScale(step, error, longest)
+        byte_rows[start : start + BLOCK, : rows.shape[1]] = whole + ZERO
+    return byte_rows, ByteScale(step, error, longest)
+
+
+def write_byte_rows(byte_rows: ByteRows, scale: ByteScale, write: Callable[[bytes], int]) -> None:
+    """As a FAISS index that any program can search: the vectors that it decodes are those the bytes stand for."""
+    kind = faiss.ScalarQuantizer.QT_8bit_uniform
+    index: FaissIndex = faiss.IndexScalarQuantizer(byte_rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
+    least, span = -(ZERO + 0.5) * scale.step, 255 * scale.step  # FAISS decodes to least + span * (byte + 0.5) / 255
+    faiss.copy_array_to_vector(np.array([least, span], np.float32), index.sq.trained)
+    index.is_trained = True
+    index.add_sa_codes(byte_rows)
+    write_index(index, write)
+
+
+def open_byte_rows(path: Path) -> ByteRows:
+    """Map bytes that were checked. Raises Missing."""
+    return codes_of(map_index(path))
 
 
 def byte_words(words: NDArray[np.float32]) -> ByteWords:

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import faiss
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from indexer.index.errors import Missing
+from indexer.index.faiss_codes import FaissIndex, codes_of, map_index, write_index
 from indexer.index.kernels import CODE_BITS, LANES, scan_codes
 from indexer.index.threads import divided
 
@@ -19,7 +18,6 @@ ENTRIES = tuple(2**bits for bits in CODE_BITS)  # of the codebook of each stage
 STARTS = tuple(int(start) for start in np.cumsum((0, *ENTRIES)))  # where each codebook begins, and where all end
 LEAST = 2000  # images that are worth a thread
 
-FaissIndex = Any  # it has no types
 Codebooks = NDArray[np.float32]  # [sum of ENTRIES, D], one behind the other
 Codes = NDArray[np.uint32]  # [sum of R], 12, 10 and 10 bits from the lowest
 Tables = NDArray[np.uint8]  # [blocks, sum of ENTRIES, 16]
@@ -29,26 +27,19 @@ Tables = NDArray[np.uint8]  # [blocks, sum of ENTRIES, 16]
 class RegionCodes:
     codebooks: Codebooks
     codes: Codes
-    index: FaissIndex  # an IndexResidualQuantizer, whose memory the codes are
 
 
 def write_region_codes(codebooks: Codebooks, codes: Codes, write: Callable[[bytes], int]) -> None:
     index = _index_with(codebooks)
     index.add_sa_codes(codes.view(np.uint8).reshape(-1, 4))
-    faiss.write_index(index, faiss.PyCallbackIOWriter(write))  # type: ignore[attr-defined]
+    write_index(index, write)
 
 
 def open_region_codes(path: Path) -> RegionCodes:
-    """Map codes. FAISS answers wrongly from damaged bytes, so check them before. Raises Missing."""
-    try:
-        index: FaissIndex = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-    except RuntimeError:  # whatever went wrong
-        if path.exists():
-            raise
-        raise Missing(path) from None
-    codes = faiss.rev_swig_ptr(index.codes.data(), 4 * index.ntotal)
+    """Map codes that were checked. Raises Missing."""
+    index = map_index(path)
     codebooks = faiss.vector_to_array(index.rq.codebooks).reshape(-1, index.d)
-    return RegionCodes(codebooks, codes.view("<u4"), index)
+    return RegionCodes(codebooks, codes_of(index).reshape(-1).view("<u4"))
 
 
 def word_tables(codebooks: Codebooks, words: NDArray[np.float32]) -> Tables:

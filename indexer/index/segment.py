@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from indexer.index.byte_rows import ByteRows, ByteScale, byte_width
+from indexer.index.byte_rows import ByteRows, ByteScale, open_byte_rows
 from indexer.index.columns import Column, ColumnFormat, map_array, open_column
 from indexer.index.durable_files import FileSeal, check_seal, read_sealed
 from indexer.index.errors import Damaged
@@ -22,7 +22,7 @@ from indexer.index.region_codes import RegionCodes, open_region_codes
 from model.embeddings import ImageEmbedding
 
 HEAD = "segment.json"
-IDS, ORDER_OF_IDS, BYTE_ROWS, REGION_CODES = "ids", "ids.order", "regions.bytes", "regions.faiss"
+IDS, ORDER_OF_IDS, BYTE_ROWS, REGION_CODES = "ids", "ids.order", "regions.faiss", "codes.faiss"
 BOXES = ColumnFormat("boxes", "<f4", 4)
 RECORDS = ColumnFormat("records", "u1", 1)
 THUMBNAILS = ColumnFormat("thumbnails", "u1", 1)
@@ -166,7 +166,6 @@ def read_head(collection: Path, entry: SegmentEntry) -> SegmentHead:
 def map_segment(folder: Path, head: SegmentHead) -> Segment:
     """Map files that were checked."""
     widths = head.channel_widths
-    width = byte_width(widths[head.shortlist_channel])
     columns = {column.name: open_column(folder, column, images=head.images) for column in columns_of(widths)}
     return Segment(
         id=folder.name,
@@ -176,7 +175,7 @@ def map_segment(folder: Path, head: SegmentHead) -> Segment:
         boxes=columns[BOXES.name],
         records=columns[RECORDS.name],
         thumbnails=columns[THUMBNAILS.name],
-        byte_rows=map_array(folder / BYTE_ROWS, "u1").reshape(-1, width),
+        byte_rows=open_byte_rows(folder / BYTE_ROWS),
         codes=open_region_codes(folder / REGION_CODES) if head.coding is not None else None,
     )
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from indexer.index.byte_rows import byte_width, write_byte_rows
+from indexer.index.byte_rows import byte_rows_of
 from indexer.index.region_codes import ENTRIES, STARTS
 from indexer.region_coder import code_error, encode_rows, train_codebooks
 
@@ -12,10 +12,8 @@ ROWS = np.random.default_rng(0).standard_normal((5000, 16)).astype(np.float16)
 
 @pytest.fixture(scope="module")
 def coded():
-    codebooks, parts = train_codebooks(ROWS), []
-    scale = write_byte_rows(ROWS, lambda data: parts.append(data) or len(data))
-    rows = np.frombuffer(b"".join(parts), np.uint8).reshape(len(ROWS), byte_width(16))
-    return codebooks, encode_rows(codebooks, rows, scale)
+    codebooks = train_codebooks(ROWS)
+    return codebooks, encode_rows(codebooks, *byte_rows_of(ROWS))
 
 
 def test_codes_are_nearly_as_good_as_those_of_the_obvious_way(coded):

@@ -8,20 +8,22 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from indexer.index.byte_rows import (
+    ZERO,
     ByteRows,
     ByteScale,
+    byte_rows_of,
     byte_scores,
-    byte_width,
     byte_words,
     most_wrong,
+    open_byte_rows,
     write_byte_rows,
 )
+from indexer.index.errors import Missing
+from indexer.index.faiss_codes import map_index
 
 
 def in_bytes(rows: NDArray[np.float16]) -> tuple[ByteRows, ByteScale]:
-    parts: list[bytes] = []
-    scale = write_byte_rows(rows, lambda data: parts.append(data) or len(data))
-    return np.frombuffer(b"".join(parts), np.uint8).reshape(len(rows), byte_width(rows.shape[1])), scale
+    return byte_rows_of(rows)
 
 
 def images_of(counts: list[int], width: int, seed: int) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
@@ -73,3 +75,16 @@ def test_nothing_but_zeros_is_told_in_bytes() -> None:
     bytes_of, scale = in_bytes(np.zeros((4, 5), np.float16))
     words = byte_words(np.zeros((2, 5), np.float32))
     assert byte_scores(bytes_of, scale, np.array([0, 4]), np.array([0]), words).tolist() == [0.0]
+
+
+def test_faiss_keeps_the_bytes_and_decodes_the_vectors_that_they_stand_for(tmp_path) -> None:
+    rows, _ = images_of([3, 5], 6, seed=0)
+    bytes_of, scale = in_bytes(rows)
+    with (tmp_path / "rows").open("wb") as file:
+        write_byte_rows(bytes_of, scale, file.write)
+    opened = open_byte_rows(tmp_path / "rows")
+    np.testing.assert_array_equal(opened, bytes_of)
+    decoded = map_index(tmp_path / "rows").reconstruct_n(0, len(rows))
+    np.testing.assert_allclose(decoded, (bytes_of.astype(np.float32) - ZERO) * scale.step, atol=1e-6)
+    with pytest.raises(Missing):
+        open_byte_rows(tmp_path / "nothing")

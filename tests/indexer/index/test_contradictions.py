@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from indexer.index.byte_rows import byte_rows_of, write_byte_rows
 from indexer.index.id_table import keys_of
 from indexer.index.verify import Fault, verify_collection
 from tests.indexer.index.forgery import forge
@@ -27,6 +28,12 @@ def with_number(dtype: str, place: int, number: float) -> Callable[[bytes], byte
     return change
 
 
+def of_one_region(_: bytes) -> bytes:
+    parts: list[bytes] = []
+    write_byte_rows(*byte_rows_of(np.ones((1, 8), np.float16)), lambda data: parts.append(data) or len(data))
+    return b"".join(parts)
+
+
 @pytest.mark.parametrize(
     ("file", "change", "what"),
     [
@@ -45,7 +52,7 @@ def with_number(dtype: str, place: int, number: float) -> Callable[[bytes], byte
             lambda data: data.replace(image_id(2).encode(), image_id(9).encode()),
             "not that of its image",
         ),
-        ("regions.bytes", lambda data: data[:8], "holds 1 regions instead of"),
+        ("regions.faiss", of_one_region, "holds 1 regions instead of"),
     ],
 )
 def test_a_contradiction_is_found(collection: Path, file: str, change: Callable[[bytes], bytes], what: str) -> None:

@@ -15,7 +15,7 @@ def test_the_parts_add_up_to_the_files_of_all_segments(tmp_path: Path) -> None:
     files = [path for path in (tmp_path / SEGMENTS).rglob("*") if path.is_file() and path.name != HEAD]
     inspection = inspect_collection(tmp_path)
     assert sum(inspection.bytes_by_part().values()) == sum(path.stat().st_size for path in files)
-    assert inspection.bytes_by_part()["regions.bytes"] > 0
+    assert inspection.bytes_by_part()["regions.faiss"] > 0
 
 
 def test_it_tells_of_the_living_and_of_how_segments_are_searched(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from indexer.index.errors import Missing
+from indexer.index.faiss_codes import map_index
 from indexer.index.region_codes import (
     ENTRIES,
     STARTS,
@@ -46,7 +47,7 @@ def test_the_scan_is_that_of_the_obvious_way(counts: list[int], words: int, seed
     lanes = tables.astype(np.int64).swapaxes(0, 1).reshape(STARTS[-1], -1)  # [entries, W and what fills up]
     worth = sum(lanes[entries] for entries in entries_of(codes))
     expected = [worth[a:b].max(axis=0).sum() for a, b in pairwise(offsets)]
-    found = code_scores(RegionCodes(CODEBOOKS, codes, None), offsets, alive, tables)
+    found = code_scores(RegionCodes(CODEBOOKS, codes), offsets, alive, tables)
     assert found.tolist() == np.where(alive, expected, -1).tolist()
 
 
@@ -69,7 +70,7 @@ def test_faiss_gives_back_what_it_was_given(tmp_path: Path) -> None:
     np.testing.assert_array_equal(opened.codes, codes)
     np.testing.assert_array_equal(opened.codebooks, CODEBOOKS)
     said = sum(CODEBOOKS[entries] for entries in entries_of(codes))
-    np.testing.assert_allclose(opened.index.reconstruct_n(0, 500), said, atol=1e-5)
+    np.testing.assert_allclose(map_index(tmp_path / "codes").reconstruct_n(0, 500), said, atol=1e-5)
 
 
 def test_codes_that_are_missing_are_told(tmp_path: Path) -> None:
