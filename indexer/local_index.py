@@ -18,7 +18,7 @@ from indexer.upkeep import keep_in_shape
 from model.batches import in_batches
 from model.encoder import Encoder
 
-COMMITTED_AT_ONCE = 128  # what a kill in the middle costs at most
+COMMITTED_AT_ONCE = 256  # what a kill in the middle costs at most
 
 
 @dataclass(slots=True)
@@ -52,7 +52,6 @@ def index_paths(
         summary.failures += [outcome for outcome in outcomes if outcome.fate is Fate.FAILED]
         present.update(outcome.image_id for outcome in outcomes if outcome.image_id is not None)
         progress(outcomes)
-        keep_in_shape(collection)
     if prune:
         roots = [path.resolve() for path in paths]
         gone = select_live(collection, lambda r: r.id not in present and _lies_below(roots, r) and _is_gone(r))
