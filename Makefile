@@ -12,7 +12,7 @@ setup: $(VENV)/installed-$(FAISS)
 $(VENV)/installed-$(FAISS): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	rm -f $(VENV)/installed-*
-	$(VENV)/bin/python -m pip uninstall --quiet --yes faiss-cpu faiss-gpu
+	$(VENV)/bin/python -m pip uninstall -qq --yes faiss-cpu faiss-gpu
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(FAISS),demo,train,dev]'
 	touch $@
 

@@ -322,7 +322,7 @@ def demo(
     """Index some photographs and serve them."""
     paths = [images] if images is not None else demo_photographs()
     settings = read_settings(data=data, port=port, roots=[images.resolve()] if images else None)
-    configure_logs()
+    configure_logs(level="WARNING" if check else "INFO")
     if not check:
         check_address(settings.host, settings.port)
     encoder = load(settings)
