@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import pickle
 import pickletools
 import re
 import zipfile
@@ -21,6 +20,7 @@ from model.errors import BadCheckpoint
 from model.hat.config import HatConfig, SwinSizes
 from model.hat.encoder import HatEncoder
 from model.hat.network import Hat
+from model.published_file import read_published_file
 from model.teran.config import BertSizes
 from model.teran.tokenizer import Tokenizer
 
@@ -81,22 +81,16 @@ def is_published(path: Path) -> bool:
 
 def read_published(path: Path) -> PublishedCheckpoint:
     """Read tensors and plain data; every class and function that is named beside them is replaced by a stand-in."""
-    try:
-        unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-        stand_ins: list[Any] = [(type("StandIn", (StandIn,), {}), name) for name in unknown]
-        with torch.serialization.safe_globals(stand_ins):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise BadCheckpoint(f"{path} does not exist") from error
-    except pickle.UnpicklingError as error:
-        raise BadCheckpoint(f"{path} holds more than weights and settings, so it is not loaded") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise BadCheckpoint(f"{path} is not a whole checkpoint: {error}") from error
-    match content:
+    match read_published_file(path, known=_stand_ins):
         case {"state_dict": dict() as weights, "hyper_parameters": {"config": dict() as config}}:
             if all(isinstance(value, Tensor) for value in weights.values()):
                 return PublishedCheckpoint(config, weights)
     raise BadCheckpoint(f"{path} is not a HAT checkpoint: it must hold `state_dict` and `hyper_parameters`")
+
+
+def _stand_ins(path: Path) -> list[Any]:
+    unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    return [(type("StandIn", (StandIn,), {}), name) for name in unknown]
 
 
 def import_published(checkpoints: Sequence[Path], folder: Path, *, bert: Path | str | None = None) -> None:

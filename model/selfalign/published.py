@@ -12,7 +12,7 @@ from transformers import AutoConfig
 
 from model.checkpoint import copy_strictly, save_camera, save_vsrn, weights_once
 from model.errors import BadCheckpoint
-from model.published_file import read_published_file
+from model.published_file import read_published_file, renamed
 from model.selfalign.camera import Camera
 from model.selfalign.config import CameraConfig, Scaling, VsrnConfig
 from model.selfalign.published_vocabulary import read_published_vocabulary
@@ -21,7 +21,7 @@ from model.selfalign.word_pieces import WordPieces
 from model.teran.config import BertSizes
 
 BERT = "bert-base-uncased"  # of all published models
-# Published names -> ours, of the parts that come first in a file and second; the longest prefix that fits decides.
+# Published names -> ours, of the parts that come first in a file and second.
 CONTEXT = {
     "ctx_fc.": "context.map.",
     "ctx_fc_bn1.": "context.whole_norm.",
@@ -182,17 +182,5 @@ def bert_heads(bert: Path | str) -> int:
 
 def load_renamed(module: nn.Module, weights: Mapping[str, Tensor], names: Mapping[str, str]) -> None:
     """Every name must be known, present and of the right shape."""
-    renamed, unknown = {}, []
-    for name, value in weights.items():
-        if name.startswith(UNUSED):
-            continue
-        prefix = max((known for known in names if name.startswith(known)), key=len, default=None)
-        if prefix is None:
-            unknown.append(name)
-        else:
-            renamed[names[prefix] + name.removeprefix(prefix)] = torch.as_tensor(value)
-    if unknown:
-        raise BadCheckpoint(
-            f"{len(unknown)} names are not those of a published SelfAlign: {', '.join(sorted(unknown)[:3])}"
-        )
-    copy_strictly(renamed, weights_once(module))
+    used = {name: value for name, value in weights.items() if not name.startswith(UNUSED)}
+    copy_strictly(renamed(used, names, system="SelfAlign"), weights_once(module))

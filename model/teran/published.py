@@ -11,13 +11,13 @@ from transformers import AutoConfig
 
 from model.checkpoint import copy_strictly, save_checkpoint, weights_once
 from model.errors import BadCheckpoint
-from model.published_file import read_published_file
+from model.published_file import read_published_file, renamed
 from model.scoring import Pooling
 from model.teran.config import AggregationKind, BertSizes, BoxEncodingKind, TeranConfig
 from model.teran.network import Teran
 from model.teran.tokenizer import Tokenizer
 
-# Published names -> ours; the longest prefix that fits decides.
+# Published names -> ours.
 RENAMED = {
     "txt_enc.bert_model.": "sentence_side.bert.",
     "cap_proj.": "sentence_side.projection.",
@@ -126,18 +126,5 @@ def read_bert_sizes(name: str, *, layers: int) -> BertSizes:
 
 def load_published_weights(network: Teran, weights: Mapping[str, Tensor]) -> None:
     """Put weights under published names into `network`; every name must be known, present and of the right shape."""
-    renamed, unknown = {}, []
-    for name, value in weights.items():
-        bare = name.removeprefix(PREFIX)
-        if bare.startswith(UNUSED):
-            continue
-        prefix = max((known for known in RENAMED if bare.startswith(known)), key=len, default=None)
-        if prefix is None or bare == name:
-            unknown.append(name)
-        else:
-            renamed[RENAMED[prefix] + bare.removeprefix(prefix)] = value
-    if unknown:
-        raise BadCheckpoint(
-            f"{len(unknown)} names are not those of a published TERAN: {', '.join(sorted(unknown)[:3])}"
-        )
-    copy_strictly(renamed, weights_once(network))
+    used = {name: value for name, value in weights.items() if not name.removeprefix(PREFIX).startswith(UNUSED)}
+    copy_strictly(renamed(used, RENAMED, system="TERAN", prefix=PREFIX), weights_once(network))
