@@ -17,13 +17,15 @@ from model.scoring import maxsim
 from model.teran.tokenizer import Tokenizer
 from model.training.captioned import Batch, CaptionedSet
 from model.training.hardware import Arithmetic
+from model.training.learner import Learner, Scored
 from model.training.loop import Validation
 from model.training.losses import multi_positive_cross_entropy, multi_positive_hinge
 from model.training.optimization import Optimization, ParameterGroup
-from model.training.trainee import Rows, Scores, Trainee
+from model.training.sentence_teacher import Foretelling, Lesson, Meanings, SentenceTeacherConfig, taught_loss
+from model.training.trainee import Rows, Trainee
 from model.training.views import ImageSet, Seen
 
-CONVNET, SCALE = "regions.convnet.", "log_scale"
+CONVNET, BERT, SCALE = "trainee.regions.convnet.", "trainee.teran.sentence_side.bert.", "trainee.log_scale"
 METRICS = ("t2i_r1", "t2i_r5", "t2i_r10", "i2t_r1", "i2t_r5", "i2t_r10", "rsum")
 
 
@@ -55,7 +57,10 @@ class AlignConfig:
     images: int = 64  # of a batch
     captions: int = 3  # of each of them
     convnet_lr: float = 0.0  # 0 leaves the convolutional network as it is
+    bert_lr: float | None = None  # without it BERT learns as fast as all else; 0 leaves it as it is
     unknown: float = 0.05  # share of word pieces that the sentence side does not get to see
+    regions_seen: float = 1.0  # share of the regions that the image side gets to see
+    teacher: SentenceTeacherConfig | None = None
     kind: Literal["align"] = "align"
 
     def __post_init__(self) -> None:
@@ -63,6 +68,10 @@ class AlignConfig:
             raise ValueError("images must be at least 2, captions and stored_views at least 1")
         if not (0 < self.smallest_crop <= 1 and 0 <= self.unknown < 1 and 0 <= self.convnet_lr < 1):
             raise ValueError("smallest_crop must lie in 0..1, unknown and convnet_lr in 0..1 without the 1")
+        if not 0 < self.regions_seen <= 1:
+            raise ValueError("regions_seen must lie in 0..1 without the 0")
+        if self.bert_lr is not None and not 0 <= self.bert_lr < 1:
+            raise ValueError("bert_lr must lie in 0..1 without the 1")
         if self.convnet_lr and self.views is ViewKind.STORED:
             raise ValueError("convnet_lr must be 0 where views are stored: the convolutional network does not run")
 
@@ -71,6 +80,7 @@ class AlignConfig:
 class Example:
     seen: Seen  # N images
     captions: Batch
+    lesson: Lesson | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +103,14 @@ class AlignTask:
         train: Split,
         validation: Split,
         arithmetic: Arithmetic,
+        meanings: Meanings | None = None,
     ) -> None:
-        self.module = trainee
+        """`meanings` are those of the captions to train on, where the configuration has a teacher."""
+        torch.manual_seed(config.optimization.seed)
+        width = trainee.teran.config.embedding_width
+        foretelling = Foretelling(width, meanings.width).to(arithmetic.device) if meanings is not None else None
+        self.module = Learner(trainee, foretelling, regions_seen=config.regions_seen)
+        self._meanings = meanings
         self.batches = len(train.captions) // config.images
         self._tokenizer = tokenizer
         self._config = config
@@ -103,14 +119,15 @@ class AlignTask:
         self._arithmetic = arithmetic
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """The convolutional network has a rate of its own; the scale matters to the cross-entropy alone."""
+        """Both encoders have rates of their own; the scale matters to the cross-entropy alone."""
         named = list(self.module.named_parameters())
-        convnet = [parameter for name, parameter in named if name.startswith(CONVNET)]
-        others = [parameter for name, parameter in named if not name.startswith((CONVNET, SCALE))]
-        lr = self._config.optimization.lr
+        convnet, bert = ([parameter for name, parameter in named if name.startswith(part)] for part in (CONVNET, BERT))
+        others = [parameter for name, parameter in named if not name.startswith((CONVNET, BERT, SCALE))]
+        lr, bert_lr = self._config.optimization.lr, self._config.bert_lr
         return [
             ParameterGroup(others, lr),
-            ParameterGroup([self.module.log_scale], lr if self._config.loss.contrast else 0.0),
+            ParameterGroup([self.module.trainee.log_scale], lr if self._config.loss.contrast else 0.0),
+            ParameterGroup(bert, lr if bert_lr is None else bert_lr),
             ParameterGroup(convnet, self._config.convnet_lr),
         ]
 
@@ -122,21 +139,26 @@ class AlignTask:
         captions = self._train.captions.drawn(
             rows, captions=config.captions, unknown=config.unknown, generator=generator
         )
-        return Example(self._train.images.look(rows, generator), captions)
+        lesson = self._meanings.lesson(captions) if self._meanings is not None else None
+        return Example(self._train.images.look(rows, generator), captions, lesson)
 
     def loss(self, module: nn.Module, batch: Example) -> Tensor:
-        captions = batch.captions.to(self._arithmetic.device)
+        device, teacher = self._arithmetic.device, self._config.teacher
+        captions = batch.captions.to(device)
         with self._arithmetic.autocast():
-            scored: Scores = module(batch.seen.to(self._arithmetic.device), captions.token_ids, captions.lengths)
-        return weighted_loss(scored, captions.owners, self._config.loss)
+            scored: Scored = module(batch.seen.to(device), captions.token_ids, captions.lengths)
+        loss = weighted_loss(scored, captions.owners, self._config.loss)
+        if teacher is not None and scored.guesses is not None and batch.lesson is not None:
+            loss = loss + taught_loss(scored.scores * scored.scale, scored.guesses, batch.lesson.to(device), teacher)
+        return loss
 
     def validate(self) -> Validation:
-        to_image, to_text = retrieval_metrics(self.module, self._validation, self._arithmetic)
+        to_image, to_text = retrieval_metrics(self.module.trainee, self._validation, self._arithmetic)
         values = (to_image.r1, to_image.r5, to_image.r10, to_text.r1, to_text.r5, to_text.r10, rsum(to_image, to_text))
         return Validation(values[-1], dict(zip(METRICS, values, strict=True)))
 
     def publish(self, folder: Path) -> None:
-        trainee = self.module
+        trainee = self.module.trainee
         save_checkpoint(
             folder,
             name=f"{folder.parent.parent.name}-{self._config.name}",
@@ -147,7 +169,7 @@ class AlignTask:
         )
 
 
-def weighted_loss(scored: Scores, owners: Tensor, weights: LossWeights) -> Tensor:
+def weighted_loss(scored: Scored, owners: Tensor, weights: LossWeights) -> Tensor:
     loss = scored.scores.new_zeros(())
     if weights.contrast:
         loss = loss + weights.contrast * multi_positive_cross_entropy(scored.scores * scored.scale, owners)

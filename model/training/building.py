@@ -18,6 +18,7 @@ from model.teran.network import Teran
 from model.teran.published import read_bert_sizes
 from model.teran.tokenizer import Tokenizer
 from model.training.recipe import ModelTable
+from model.training.text_encoders import place_of
 from model.training.trainee import Trainee
 from model.training.vocabulary import learn_vocabulary
 
@@ -33,7 +34,7 @@ def build(table: ModelTable, captions: Iterable[str], *, root: Path, text: Path)
     """`captions` are those of the training images; their vocabulary is kept in the folder `text`."""
     if table.start is not None:
         return _from_checkpoint(BUNDLED if table.start == "bundled" else root / table.start)
-    bert = _folder_or_name(table.bert, root) if table.bert is not None else None
+    bert = place_of(table.bert, root) if table.bert is not None else None
     tokenizer = _learned_tokenizer(captions, table.vocabulary_size, text) if bert is None else Tokenizer(bert)
     torch.manual_seed(0)
     try:
@@ -59,10 +60,6 @@ def _from_checkpoint(folder: Path) -> Beginning:
     regions = WindowExtractor(WindowsConfig.from_json(config["regions"])) if config["regions"] is not None else None
     load_weights(folder, {"teran": teran} | ({"regions": regions} if regions is not None else {}))
     return Beginning(Trainee(teran, regions), Tokenizer(folder), origin=fingerprint(folder))
-
-
-def _folder_or_name(name: str, root: Path) -> str:
-    return str(root / name) if (root / name).is_dir() else name
 
 
 def _learned_tokenizer(captions: Iterable[str], size: int, folder: Path) -> Tokenizer:

@@ -20,9 +20,15 @@ class Batch:
     token_ids: Tensor  # [C, L]
     lengths: Tensor  # [C]
     owners: Tensor  # [C] int64, the place in `rows` of the image that each caption describes
+    numbers: NDArray[np.int64]  # [C], which of that image's captions it is
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(self.rows, self.token_ids.to(device), self.lengths.to(device), self.owners.to(device))
+        return replace(
+            self,
+            token_ids=self.token_ids.to(device),
+            lengths=self.lengths.to(device),
+            owners=self.owners.to(device),
+        )
 
 
 class CaptionedSet:
@@ -57,7 +63,9 @@ class CaptionedSet:
             for caption in captions
         ]
         lengths = torch.tensor([len(one) for one in ids])
-        return Batch(rows, torch.nn.utils.rnn.pad_sequence(ids, batch_first=True), lengths, torch.tensor(owners))
+        padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
+        numbers = np.array([caption for captions in chosen for caption in captions])
+        return Batch(rows, padded, lengths, torch.tensor(owners), numbers)
 
 
 def _shortened(ids: tuple[int, ...], longest: int | None) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from model.errors import BadRecipe
+from model.training.average import WeightAverage
 from model.training.hardware import Hardware
 from model.training.log import TrainingLog
 from model.training.optimization import Optimization, ParameterGroup, build_optimizer, rate_share, set_rates
@@ -105,7 +106,8 @@ class _Stage(Generic[Batch]):
         self._learner = hardware.wrap(task.module)
         optimizer = build_optimizer(task.parameter_groups(), weight_decay=optimization.weight_decay)
         scaler = torch.amp.GradScaler(hardware.device.type, enabled=optimization.precision == "float16")
-        self._trained = Trained(task.module, optimizer, scaler)
+        average = WeightAverage(task.module, decay=optimization.average)
+        self._trained = Trained(task.module, optimizer, scaler, average)
         self._state = load_last(run, self._trained, identity=identity)
         self._started = time.monotonic() - self._state.seconds
         columns = ("epoch", "seconds", "lr", "loss", *task.metric_names)
@@ -151,6 +153,7 @@ class _Stage(Generic[Batch]):
         scaler.update()
         self._losses.append(float(np.mean(losses)))
         self._state.step += 1
+        self._trained.average.update(step=self._state.step)
 
     def _prefetched(self) -> Iterator[list[Batch]]:
         """The batches of every step that is left, each drawn while the one before it is learned from."""
@@ -175,14 +178,17 @@ class _Stage(Generic[Batch]):
     def _validate(self) -> None:
         if self._hardware.rank == 0:
             self._task.module.eval()
-            validation = self._task.validate()
-            self._metrics = validation.metrics
-            if validation.score > self._state.best:
-                self._state.best = validation.score
-                save_best(self._run, self._task.module)
-                self._task.publish(self._run / "best")
-            self._task.publish(self._run / "last")
+            with self._trained.average.in_use():
+                self._keep_if_best(self._task.validate())
+                self._task.publish(self._run / "last")
         self._hardware.wait()
+
+    def _keep_if_best(self, validation: Validation) -> None:
+        self._metrics = validation.metrics
+        if validation.score > self._state.best:
+            self._state.best = validation.score
+            save_best(self._run, self._task.module)
+            self._task.publish(self._run / "best")
 
     def _record(self, *, validated: bool) -> None:
         if self._log is None:

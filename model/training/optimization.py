@@ -21,6 +21,7 @@ class Optimization:
     drop_every: int | None = None
     clip: float = 2.0  # greatest norm of all gradients together
     accumulate: int = 1  # batches a step; each is compared within itself
+    average: float = 0.0  # decay of the mean of the weights that is validated and kept, as 0.995; 0 keeps the last ones
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     checkpoint_every: int = 200  # steps
     validate_every: int | None = None  # steps; without it, after every epoch
@@ -35,6 +36,8 @@ class Optimization:
         for name, number in {"lr": self.lr, "clip": self.clip}.items():
             if not 0 < number < math.inf:
                 raise ValueError(f"{name} is {number}: it must be greater than 0")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average is {self.average}: it must lie in 0..1 without the 1")
         for name, number in {"weight_decay": self.weight_decay, "warmup_steps": self.warmup_steps}.items():
             if not 0 <= number < math.inf:
                 raise ValueError(f"{name} is {number}: it must not be negative")

@@ -49,7 +49,8 @@ class ModelTable:
     teran: TeranConfig = field(default_factory=TeranConfig)
     windows: WindowsConfig | None = None  # without it regions come from files of features
     pretrained: Path | None = None  # an ONNX file with weights for the network of the windows
-    bert: str | None = None  # folder or hub name of a BERT: its vocabulary and first layers begin the sentence side
+    # A folder, a package or a hub name of a BERT: its vocabulary and first layers begin the sentence side.
+    bert: str | None = None
     vocabulary_size: int = 6000  # pieces, learned from the captions where there is no `bert`
 
     def __post_init__(self) -> None:

@@ -23,6 +23,7 @@ from model.training.hardware import Arithmetic, Hardware, find_hardware, first_a
 from model.training.loop import Task, Watch, run_stage
 from model.training.pictures import digest, list_pictures, load_pictures
 from model.training.recipe import Recipe, Stage
+from model.training.sentence_teacher import Meanings, ask_teacher
 from model.training.views import ImageSet, Pictures, PublishedRegions, store_views
 
 logger = logging.getLogger(__name__)
@@ -106,12 +107,26 @@ class _Course:
                 Split(self._images(images, stage, arithmetic, views=views), self._captions(images))
                 for images, views in ((self.train, stage.stored_views), (self.validation, 1))
             )
+            meanings = self._meanings(stage, arithmetic)
         return AlignTask(
             self.begun.trainee,
             self.begun.tokenizer,
             stage,
             train=train,
             validation=validation,
+            arithmetic=arithmetic,
+            meanings=meanings,
+        )
+
+    def _meanings(self, stage: AlignConfig, arithmetic: Arithmetic) -> Meanings | None:
+        if stage.teacher is None:
+            return None
+        logger.info("asking %s what the captions mean, unless it is stored", stage.teacher.model)
+        return ask_teacher(
+            stage.teacher.model,
+            self.train.captions,
+            root=self.places.root,
+            folder=self.places.work / "cache",
             arithmetic=arithmetic,
         )
 

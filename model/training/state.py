@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from model.errors import BadRecipe
+from model.training.average import WeightAverage
 
 LAST: Final = "last.pt"
 BEST: Final = "best.pt"
@@ -32,6 +33,7 @@ class Trained:
     module: nn.Module
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    average: WeightAverage
 
 
 def save_last(run: Path, state: State, trained: Trained, *, identity: str) -> None:
@@ -43,6 +45,7 @@ def save_last(run: Path, state: State, trained: Trained, *, identity: str) -> No
         "module": trained.module.state_dict(),
         "optimizer": trained.optimizer.state_dict(),
         "scaler": trained.scaler.state_dict(),
+        "average": trained.average.state(),
     }
     _replace(run / LAST, content)
 
@@ -59,6 +62,7 @@ def load_last(run: Path, trained: Trained, *, identity: str) -> State:
     trained.module.load_state_dict(content["module"])
     trained.optimizer.load_state_dict(content["optimizer"])
     trained.scaler.load_state_dict(content["scaler"])
+    trained.average.load_state(content["average"])
     return State(step=content["step"], best=content["best"], seconds=content["seconds"])
 
 

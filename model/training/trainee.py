@@ -1,6 +1,7 @@
-"""The parts of a TERAN that are trained together, and the scores of a batch."""
+"""The parts of a TERAN that are trained together."""
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -8,7 +9,6 @@ from torch import Tensor, nn
 
 from model.regions.region_features import RegionFeatures
 from model.regions.windows import WindowExtractor
-from model.scoring import maxsim
 from model.teran.network import Teran
 from model.training.views import FoundRegions, PooledWindows, Seen, Views
 
@@ -18,11 +18,6 @@ class Rows(NamedTuple):
 
     vectors: Tensor  # [N, R, D] of images, [C, W, D] of captions
     real: Tensor  # [N, R] or [C, W] bool
-
-
-class Scores(NamedTuple):
-    scores: Tensor  # [N, C]
-    scale: Tensor  # by which they are multiplied in a cross-entropy
 
 
 class Trainee(nn.Module):
@@ -39,13 +34,11 @@ class Trainee(nn.Module):
             self.regions.convnet.eval()  # its normalisation keeps the statistics of the many pictures it has seen
         return self
 
-    def forward(self, seen: Seen, token_ids: Tensor, lengths: Tensor) -> Scores:
-        images, captions = self.embed_images(seen), self.embed_captions(token_ids, lengths)
-        scores = maxsim(*images, *captions, pooling=self.teran.config.pooling)
-        return Scores(scores.float(), self.log_scale.exp())
-
-    def embed_images(self, seen: Seen) -> Rows:
+    def embed_images(self, seen: Seen, *, share: float = 1.0) -> Rows:
+        """By all regions, or by a random `share` of them."""
         found = self._regions_of(seen)
+        if share < 1:
+            found = _some_regions(found, share)
         vectors = self.teran.encode_regions(found.features, found.boxes, found.counts).vectors[:, 1:].float()
         return Rows(vectors, torch.arange(vectors.shape[1], device=vectors.device) < found.counts[:, None])
 
@@ -67,3 +60,12 @@ class Trainee(nn.Module):
         counts = torch.full((n,), r, device=features.device)
         sizes = features.new_ones(n, 2)  # TERAN does not ask for them
         return RegionFeatures(features, self.regions.boxes.expand(n, -1, -1), counts, sizes)
+
+
+def _some_regions(found: RegionFeatures, share: float) -> RegionFeatures:
+    """The same places in all images of a batch; the first is always among them, so that none goes without."""
+    regions = found.features.shape[1]
+    others = torch.randperm(regions - 1, device=found.counts.device)[: round(share * regions) - 1] + 1
+    kept = torch.cat([others.new_zeros(1), others.sort().values])
+    counts = (kept < found.counts[:, None]).sum(dim=1)
+    return replace(found, features=found.features[:, kept], boxes=found.boxes[:, kept], counts=counts)

@@ -12,6 +12,7 @@ import torch
 from model.checkpoint import load_encoder
 from model.errors import BadRecipe
 from model.regions.convnet import ConvNetConfig
+from model.regions.region_features import RegionFeatures
 from model.regions.windows import WindowExtractor, WindowsConfig
 from model.teran.config import BertSizes, TeranConfig
 from model.teran.network import Teran
@@ -23,7 +24,7 @@ from model.training.log import read_log
 from model.training.loop import Progress, run_stage
 from model.training.optimization import Optimization, rate_share
 from model.training.trainee import Trainee
-from model.training.views import PooledWindows
+from model.training.views import FoundRegions, PooledWindows
 
 CPU = torch.device("cpu")
 COLOURS = ("brown", "red", "blue", "black", "white")
@@ -93,7 +94,8 @@ def test_training_learns_what_can_be_seen(tokenizer, tmp_path):
 
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_training_stopped_within_an_epoch_goes_on_bit_for_bit(tokenizer, tmp_path, accumulate):
-    config = replace(CONFIG, optimization=replace(OPTIMIZATION, accumulate=accumulate))
+    optimization = replace(OPTIMIZATION, accumulate=accumulate, average=0.9)
+    config = replace(CONFIG, optimization=optimization, regions_seen=0.5)
     whole, resumed = make_task(tokenizer, config), make_task(tokenizer, config)
     assert train(whole, tmp_path / "whole")
     assert not train(make_task(tokenizer, config), tmp_path / "stopped", stop_after=3)
@@ -101,6 +103,7 @@ def test_a_training_stopped_within_an_epoch_goes_on_bit_for_bit(tokenizer, tmp_p
     assert train(resumed, tmp_path / "stopped")
     last = [torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("whole", "stopped")]
     assert all(torch.equal(last[0]["module"][key], last[1]["module"][key]) for key in last[0]["module"])
+    assert all(map(torch.equal, last[0]["average"], last[1]["average"]))
     assert all(torch.equal(a, b) for a, b in zip(whole.module.parameters(), resumed.module.parameters(), strict=True))
     rsums = [[row["rsum"] for row in read_log(tmp_path / name) if "rsum" in row] for name in ("whole", "stopped")]
     assert rsums[0] == rsums[1] and len(rsums[0]) == 5
@@ -140,15 +143,39 @@ def test_the_best_and_the_last_can_be_searched_with(tokenizer, tmp_path):
     best, last = (load_encoder(str(tmp_path / name)) for name in ("best", "last"))
     assert best.encode_sentences(["a red ball"])[0].channels["regions"].shape[1] == 16
     weights = torch.load(tmp_path / "best.pt", weights_only=True)
-    assert torch.equal(weights["regions.neck.weight"], task.module.regions.neck.weight)
+    assert torch.equal(weights["trainee.regions.neck.weight"], task.module.trainee.regions.neck.weight)
     assert last.channel_widths == best.channel_widths
 
 
-def test_what_has_no_rate_stays_as_it_is(tokenizer, tmp_path):
-    task = make_task(tokenizer)
-    before = {name: value.clone() for name, value in task.module.regions.convnet.state_dict().items()}
+def test_what_is_validated_and_kept_is_the_mean_of_the_weights(tokenizer, tmp_path):
+    optimization = replace(OPTIMIZATION, average=0.9)
+    task = make_task(tokenizer, replace(CONFIG, optimization=optimization))
     train(task, tmp_path)
-    assert all(torch.equal(value, before[name]) for name, value in task.module.regions.convnet.state_dict().items())
+    last = torch.load(tmp_path / "last.pt", weights_only=True)
+    best = load_encoder(str(tmp_path / "best"))
+    assert read_log(tmp_path)[-1]["rsum"] <= task.validate().score
+    assert not torch.equal(task.module.trainee.regions.neck.weight, last["module"]["trainee.regions.neck.weight"])
+    assert torch.equal(best._regions.neck.weight, task.module.trainee.regions.neck.weight)
+
+
+def test_of_the_regions_a_random_share_is_seen_the_first_always(tokenizer):
+    trainee = make_task(tokenizer).module.trainee.eval()
+    features = torch.arange(5.0).repeat(2, 1)[..., None].expand(-1, -1, 16)
+    found = FoundRegions(RegionFeatures(features, torch.zeros(2, 5, 4), torch.tensor([5, 1]), torch.ones(2, 2)))
+    counts = {int(trainee.embed_images(found, share=0.6).real[0].sum()) for _ in range(20)}
+    assert counts == {3}
+    assert trainee.embed_images(found, share=0.2).real[1].sum() == 1
+    assert trainee.embed_images(found).real.sum(dim=1).tolist() == [5, 1]
+
+
+def test_what_has_no_rate_stays_as_it_is(tokenizer, tmp_path):
+    task = make_task(tokenizer, replace(CONFIG, bert_lr=0.0))
+    before = {name: value.clone() for name, value in task.module.state_dict().items()}
+    train(task, tmp_path)
+    after = task.module.state_dict()
+    still = [name for name in before if torch.equal(before[name], after[name])]
+    assert all(name in still for name in before if ".convnet." in name or ".bert." in name)
+    assert "trainee.teran.sentence_side.projection.weight" not in still
 
 
 def test_the_rate_rises_and_falls_as_a_cosine_or_in_steps():
