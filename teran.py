@@ -37,9 +37,10 @@ from model.checkpoint import load_encoder
 from model.drawing import DrawnWord, draw_words
 from model.encoder import Encoder
 from model.errors import ModelError
-from model.evaluation.captions import read_captions
+from model.evaluation.captions import CaptionedImage, read_captions
+from model.evaluation.contact_sheet import Cell, TellingQuery, draw_sheet, telling_queries
 from model.evaluation.plot import plot_ranks
-from model.evaluation.protocol import evaluate_encoder
+from model.evaluation.protocol import evaluate_encoder, score_everything
 from model.hat.published import import_published as import_hat
 from model.hat.published import is_published as is_hat
 from model.scoring import align
@@ -58,6 +59,8 @@ from service.server import check_address, run, run_while
 from service.settings import Settings, read_settings
 from service.terminal import messages, print_hits, print_report, progress_bar, say, show_steps, with_progress
 from service.worker_watch import worker_command
+
+QUERIES_DRAWN = 10  # of the best on a contact sheet, and of the worst
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -262,15 +265,50 @@ def train(
 
 @app.command()
 def draw(
-    image: Annotated[Path, typer.Argument(help="a photograph; it need not be indexed")],
-    sentence: Annotated[str, typer.Argument()],
     output: Annotated[Path, typer.Option("--output", "-o", help="the picture to write")],
+    image: Annotated[Path | None, typer.Argument(help="a photograph; it need not be indexed")] = None,
+    sentence: Annotated[str | None, typer.Argument()] = None,
+    captions: Annotated[Path | None, typer.Option(help="in place of the two: the captions of --images")] = None,
+    images: Annotated[Path | None, typer.Option(help="a folder: draw its ten best and ten worst queries")] = None,
+    split: Annotated[str | None, typer.Option(help="only captions whose `split` is this")] = None,
     model: Model = None,
     device: Device = None,
 ) -> None:
-    """Draw the region that answered each word of a sentence."""
+    """Draw the region that answered each word of a sentence, or of the best and worst queries of captioned images."""
     check_is_picture(output)
+    one, sheet = (image, sentence), (captions, images)
+    if (None in one) == (None in sheet) or any(one) == any(sheet):
+        raise InvalidRequest("draw takes a photograph and a sentence, or --captions and --images")
     encoder = load(read_settings(model=model, device=device))
+    if image is not None and sentence is not None:
+        drawn, score = explanation_of(encoder, image, sentence)
+        drawn.save(output)
+        say(f"{output}: score {score:.3f}")
+    elif captions is not None and images is not None:
+        captioned = read_captions(captions, split=split)
+        sheet_of(encoder, captioned, images).save(output)
+        say(f"{output}: the best and the worst queries of {len(captioned)} images")
+
+
+def sheet_of(encoder: Encoder, captioned: Sequence[CaptionedImage], folder: Path) -> Image.Image:
+    """For every telling query the right image and its best rival, the best ones left and the worst ones right."""
+    files = [folder / one.image for one in captioned]
+    sentences = [caption for one in captioned for caption in one.captions]
+    with pool_for(encoder) as pool:
+        pictures = with_progress(read_pictures(pool, files), total=len(files), what="images")
+        scores, owners = score_everything(encoder, pictures, [one.captions for one in captioned])
+
+    def cells(query: TellingQuery) -> list[Cell]:
+        titles = (f"{query.rank + 1}. {sentences[query.sentence]}", "the best of the others")
+        drawn = (explanation_of(encoder, files[row], sentences[query.sentence]) for row in (query.image, query.rival))
+        return [Cell(title, picture) for title, (picture, _) in zip(titles, drawn, strict=True)]
+
+    best, worst = telling_queries(scores, owners, count=QUERIES_DRAWN)
+    return draw_sheet([[*cells(good), *cells(bad)] for good, bad in zip(best, worst, strict=True)])
+
+
+def explanation_of(encoder: Encoder, image: Path, sentence: str) -> tuple[Image.Image, float]:
+    """The drawn picture and the score."""
     try:
         data = read_photograph(image)
         decoded = decode(data, framing=encoder.framing)
@@ -281,9 +319,8 @@ def draw(
     answers = align(encoder.score_spec, embedding.channels, query)
     boxes = embedding.boxes.tolist()
     words = [DrawnWord(query.words[a.word].text, tuple(boxes[a.region]), a.contribution) for a in answers]
-    drawn = draw_words(upright(data), words, score=sum(a.contribution for a in answers))
-    drawn.save(output)
-    say(f"{output}: score {sum(a.contribution for a in answers):.3f}")
+    score = sum(answer.contribution for answer in answers)
+    return draw_words(upright(data), words, score=score), score
 
 
 @app.command("import")

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 COLOURS: Final = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 INK, PAPER = "#222222", "#FFFFFF"
-LONGEST_SIDE: Final = 1024
+LONGEST_SIDE, SHORTEST_SIDE = 1024, 448  # of the photograph's longer side: in smaller ones boxes hide each other
 LEGEND_WIDTH: Final = 320
 
 
@@ -24,6 +24,8 @@ def draw_words(photograph: Image.Image, words: Sequence[DrawnWord], *, score: fl
     """The photograph with a numbered box for every word; beside it the words and their shares of the score."""
     photograph = photograph.convert("RGB")
     photograph.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    if max(photograph.size) < SHORTEST_SIDE:
+        photograph = ImageOps.contain(photograph, (SHORTEST_SIDE, SHORTEST_SIDE))
     line = 26
     height = max(photograph.height, (len(words) + 3) * line)
     picture = Image.new("RGB", (photograph.width + LEGEND_WIDTH, height), PAPER)

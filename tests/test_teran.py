@@ -23,6 +23,7 @@ from indexer.pictures import picture_of
 from model.checkpoint import load_encoder
 from model.cross_attention import Direction
 from model.encoder import Encoder
+from model.evaluation.contact_sheet import CELL_HEIGHT, CELL_WIDTH, TITLE_HEIGHT
 from model.scoring import align, score_matrix
 from tests import hats, selfalign
 from tests.photographs import jpeg, truncated_jpeg, write_photographs
@@ -124,6 +125,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_done(teran_run, photos,
         (["evaluate", "--captions", "none.jsonl", "--images", "photos"], "none.jsonl"),
         (["evaluate", "--captions", "captions.jsonl", "--images", "."], "lost.jpg"),
         (["draw", "nowhere.jpg", "dog", "-o", "drawn.png"], "nowhere.jpg"),
+        (["draw", "photos/0001.jpg", "-o", "drawn.png"], "a photograph and a sentence"),
         (["draw", "photos/0001.jpg", "...", "-o", "drawn.png"], "no words"),
         (["draw", "photos/0001.jpg", "dog", "-o", "drawn.txt"], "drawn.txt"),
         (["draw", "photos/0001.jpg", "dog", "-o", "nowhere/drawn.png"], "nowhere/drawn.png"),
@@ -191,6 +193,15 @@ def test_an_explanation_is_drawn(teran_run, tmp_path, tiny_encoder, pool):
     with Image.open(tmp_path / "drawn.png") as drawn, Image.open(photograph) as plain:
         assert drawn.width > plain.width and drawn.height >= plain.height
         assert drawn.crop((0, 0, *plain.size)).tobytes() != plain.convert("RGB").tobytes()
+
+
+def test_the_best_and_worst_queries_are_drawn_on_one_sheet(teran_run, photos, tmp_path):
+    captions = tmp_path / "captions.jsonl"
+    captions.write_text("\n".join(json.dumps({"image": f"{n:04}.jpg", "captions": [f"{n} dogs"]}) for n in range(3)))
+    status, _, errors = teran_run("draw", "--captions", captions, "--images", photos, "-o", tmp_path / "sheet.png")
+    assert status == 0 and "3 images" in errors
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (4 * CELL_WIDTH, 3 * (CELL_HEIGHT + TITLE_HEIGHT))
 
 
 def test_names_that_are_not_text_do_not_break_the_output(teran_run, photos):

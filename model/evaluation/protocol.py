@@ -9,7 +9,16 @@ import numpy as np
 from model.batches import in_batches
 from model.embeddings import ImageEmbedding, Picture, SentenceEmbedding
 from model.encoder import Encoder
-from model.evaluation.ranks import Metrics, Ranks, image_to_text_ranks, metrics, rsum, text_to_image_ranks
+from model.evaluation.ranks import (
+    Metrics,
+    Owners,
+    Ranks,
+    Scores,
+    image_to_text_ranks,
+    metrics,
+    rsum,
+    text_to_image_ranks,
+)
 from model.scoring import score_matrix
 
 SCORED_AT_ONCE = 256  # images
@@ -47,7 +56,15 @@ class Report:
 
 
 def evaluate_encoder(encoder: Encoder, pictures: Iterable[Picture], captions: Sequence[Sequence[str]]) -> Report:
-    """`captions` of each of the pictures, in their order (Messina et al., TOMM 2021, section 5; one fold).
+    """`captions` of each of the pictures, in their order (Messina et al., TOMM 2021, section 5; one fold)."""
+    scores, owners = score_everything(encoder, pictures, captions)
+    return Report(text_to_image_ranks(scores, owners), image_to_text_ranks(scores, owners))
+
+
+def score_everything(
+    encoder: Encoder, pictures: Iterable[Picture], captions: Sequence[Sequence[str]]
+) -> tuple[Scores, Owners]:
+    """Every picture with every caption.
 
     No more than a few pictures are in memory at once, and of their vectors no more than of SCORED_AT_ONCE of them.
     """
@@ -55,7 +72,7 @@ def evaluate_encoder(encoder: Encoder, pictures: Iterable[Picture], captions: Se
     batches = in_batches(encode_pictures(encoder, pictures), SCORED_AT_ONCE)
     scores = np.concatenate([score_matrix(encoder.score_spec, images, sentences).numpy() for images in batches])
     owners = np.repeat(np.arange(len(scores)), [len(own) for own in captions])
-    return Report(text_to_image_ranks(scores, owners), image_to_text_ranks(scores, owners))
+    return scores, owners
 
 
 def encode_pictures(encoder: Encoder, pictures: Iterable[Picture], *, batch: int = 32) -> Iterator[ImageEmbedding]:
