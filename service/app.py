@@ -1,6 +1,7 @@
 """The application: its parts, put together, and its routes."""
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from indexer.index.engine_choice import choose_engine
 from indexer.index.kernels import warm_up
 from indexer.index.manifest import EncoderIdentity
 from indexer.ledger.ledger import LEDGER_FILE, Ledger
@@ -33,6 +35,8 @@ from service.routes import health, images, index, jobs, search
 from service.searcher import Searcher
 from service.settings import Settings
 from service.worker_watch import WorkerWatch
+
+logger = logging.getLogger(__name__)
 
 PAGE: Final = Path(__file__).parent / "page"
 PAGE_POLICY: Final = (
@@ -81,6 +85,8 @@ async def _assemble(
 ) -> Parts:
     settings.data.mkdir(parents=True, exist_ok=True)
     await asyncio.to_thread(warm_up)  # no query waits for a compiler
+    engine, chosen = await asyncio.to_thread(choose_engine, settings.device, room=settings.gpu_bytes)
+    logger.info(chosen)
     cache = _cache(settings)
     stack.push_async_callback(cache.close)
     ledger = Ledger(settings.data / LEDGER_FILE)
@@ -99,6 +105,7 @@ async def _assemble(
         searcher=Searcher(
             batcher,
             live,
+            engine,
             cache=cache,
             metrics=metrics,
             model=_told_as(encoder),
@@ -112,6 +119,7 @@ async def _assemble(
         health=Health(
             _blocking(batcher),
             live,
+            engine,
             data=settings.data,
             cache=cache,
             worker_runs=watch.runs if watch else None,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from indexer.index.engine import Engine
 from indexer.index.errors import IndexFault
 from indexer.index.search import search
 from model.embeddings import SentenceEmbedding
@@ -31,6 +32,7 @@ class Health:
         self,
         encode: Callable[[str], SentenceEmbedding],
         index: LiveIndex,
+        engine: Engine,
         *,
         data: Path,
         cache: Cache,
@@ -39,6 +41,7 @@ class Health:
         """`encode` is the way that the sentences of users take."""
         self._encode = encode
         self._index = index
+        self._engine = engine
         self._data = data
         self._cache = cache
         self._worker_runs = worker_runs
@@ -62,7 +65,7 @@ class Health:
             sentence = self._encode(CANARY)
             for name in self._index.names():
                 with suppress(IndexFault):  # the check of the index tells of it
-                    search(self._index.snapshot(name), sentence, limit=1, shortlist_size=16)
+                    search(self._index.snapshot(name), sentence, limit=1, shortlist_size=16, engine=self._engine)
         except Exception as error:  # noqa: BLE001  whatever it is, it is the answer to the question
             self._canary = Check("canary", "fail", f"{type(error).__name__}: {error}")
         else:

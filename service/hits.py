@@ -1,5 +1,6 @@
 """What a search found, as it is told: over HTTP and on the command line alike."""
 
+from indexer.index.engine import ON_CPU, Engine
 from indexer.index.search import Hit, SearchResult, explain, search
 from indexer.index.snapshot import Snapshot
 from model.embeddings import SentenceEmbedding
@@ -15,10 +16,17 @@ def find_hits(
     recall: float,
     shortlist_size: int | None,
     with_explanation: bool,
+    engine: Engine = ON_CPU,
 ) -> tuple[SearchResult, list[SearchHit]]:
-    found = search(snapshot, sentence, limit=limit, recall=recall, shortlist_size=shortlist_size)
+    found = search(snapshot, sentence, limit=limit, recall=recall, shortlist_size=shortlist_size, engine=engine)
+    return found, hits_of(snapshot, found, sentence, collection=collection, with_explanation=with_explanation)
+
+
+def hits_of(
+    snapshot: Snapshot, found: SearchResult, sentence: SentenceEmbedding, *, collection: str, with_explanation: bool
+) -> list[SearchHit]:
     explained = sentence if with_explanation else None
-    return found, [_hit(snapshot, hit, explained, collection) for hit in found.hits]
+    return [_hit(snapshot, hit, explained, collection) for hit in found.hits]
 
 
 def thumbnail_url(image_id: str, collection: str) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from pydantic import ValidationError
 
+from indexer.index.engine import Engine
 from indexer.index.shortlist import FULL_RECALL
 from indexer.index.snapshot import Snapshot
 from service.cache import Cache, cache_key
@@ -23,6 +24,7 @@ class Searcher:
         self,
         batcher: QueryBatcher,
         index: LiveIndex,
+        engine: Engine,
         *,
         cache: Cache,
         metrics: Metrics,
@@ -32,6 +34,7 @@ class Searcher:
     ) -> None:
         self._batcher = batcher
         self._index = index
+        self._engine = engine
         self._cache = cache
         self._metrics = metrics
         self._model = model
@@ -89,6 +92,7 @@ class Searcher:
                 recall=FULL_RECALL if request.exact else request.recall,
                 shortlist_size=request.shortlist,
                 with_explanation=request.explain,
+                engine=self._engine,
             )
         took = Took(encode=encode_ms, shortlist=found.shortlist_ms, rerank=found.rerank_ms, total=_ms_since(began))
         self._metrics.searched(took)

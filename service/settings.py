@@ -14,7 +14,14 @@ class Settings(BaseSettings):
     data: Path = Field(default=Path("data"), description="where collections, jobs and uploads are kept")
     model: str = Field(default="bundled", description="name or folder of the checkpoint")
     features: Path | None = Field(default=None, description="bu_att/ and bu_box/, for a model that finds no regions")
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda")
+    device: str = Field(
+        default="auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="auto, cpu or cuda, for the encoder and for searches",
+    )
+    gpu_bytes: int | None = Field(
+        default=None, ge=0, description="of a GPU's memory, for vectors; most of what is free by default"
+    )
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     roots: list[Path] = Field(default=[], description="folders that POST /index may name on the server, as JSON")

@@ -61,9 +61,13 @@ def open_column(folder: Path, column: ColumnFormat, *, images: int) -> Column:
     offsets = map_array(folder / column.offsets_file, OFFSET_TYPE)
     if len(offsets) != images + 1 or offsets[-1] * column.width != len(rows):
         raise Damaged(folder / column.offsets_file, f"its offsets do not fit {images} images and {len(rows)} numbers")
+    return column_of(rows.reshape(-1, column.width), offsets)
+
+
+def column_of(rows: NDArray[Any], offsets: NDArray[np.int64]) -> Column:
     heights = np.diff(offsets)
-    same = int(heights[0]) if images and heights[0] > 0 and (heights == heights[0]).all() else None
-    return Column(rows.reshape(-1, column.width), offsets, same)
+    same = int(heights[0]) if len(heights) and heights[0] > 0 and (heights == heights[0]).all() else None
+    return Column(rows, offsets, same)
 
 
 def map_array(path: Path, dtype: str) -> NDArray[Any]:

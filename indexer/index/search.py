@@ -1,6 +1,7 @@
 """The way of a sentence through a snapshot."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,18 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from indexer.index.engine import ON_CPU, ROUNDING, Engine
 from indexer.index.errors import BadQuery
-from indexer.index.shortlist import FULL_RECALL, Candidates, find_candidates
+from indexer.index.shortlist import FULL_RECALL, Candidates
 from indexer.index.snapshot import Snapshot
 from model.embeddings import SentenceEmbedding
-from model.scoring import Answer, MaxSim, Pooling, ScoreSpec, Term, align, score
+from model.scoring import Answer, MaxSim, Pooling, ScoreSpec, Term, align
 
 DEFAULT_RECALL = 0.99
 BLIND_CANDIDATES = 4000  # images that are scored by bytes at least, where that says little about the score
 RERANKED, RERANKED_BLINDLY = 32, 1000  # images at least, if their order by bytes says much about the score, or little
-ROUNDING = 1e-3  # more than float32 makes of a score on any way
-RERANKED_AT_ONCE = 1024  # images whose vectors are in memory in float32,
-NUMBERS_AT_ONCE = 2**26  # if they have no more numbers than these
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +44,45 @@ def search(
     limit: int,
     recall: float = DEFAULT_RECALL,
     shortlist_size: int | None = None,
+    engine: Engine = ON_CPU,
 ) -> SearchResult:
     """The best images by their exact score; ties by id, so that the same commit answers the same.
 
     `recall` is the share of the exact best that is promised of an answer: with 1.0 the answer is that of scoring all,
     and so it is in any collection of a few thousand images. `shortlist_size` says how many are scored exactly instead.
     """
-    began = time.perf_counter()
-    words = _words(snapshot, sentence)
-    least = shortlist_size or (0 if _factor(snapshot, sentence) is not None else BLIND_CANDIDATES)
-    candidates = find_candidates(snapshot, words, recall=recall, limit=limit, least=least)
-    shortlisted = time.perf_counter()
-    rows, scores = _rerank(snapshot, candidates, sentence, limit=limit, recall=recall, size=shortlist_size)
-    hits = _best(snapshot, rows, scores, limit=limit)
-    reranked = time.perf_counter()
-    return SearchResult(
-        hits=hits,
-        shortlisted=len(rows),
-        shortlist_ms=(shortlisted - began) * 1000,
-        rerank_ms=(reranked - shortlisted) * 1000,
+    (result,) = search_many(
+        snapshot, [sentence], limit=limit, recall=recall, shortlist_size=shortlist_size, engine=engine
     )
+    return result
+
+
+def search_many(
+    snapshot: Snapshot,
+    sentences: Sequence[SentenceEmbedding],
+    *,
+    limit: int,
+    recall: float = DEFAULT_RECALL,
+    shortlist_size: int | None = None,
+    engine: Engine = ON_CPU,
+) -> list[SearchResult]:
+    """What `search` answers to each; what scans have in common is done once."""
+    if not sentences:
+        return []
+    began = time.perf_counter()
+    words = [_words(snapshot, sentence) for sentence in sentences]
+    least = shortlist_size or 0
+    if shortlist_size is None and _factor(snapshot, sentences[0]) is None:
+        least = snapshot.live_count if recall >= FULL_RECALL else BLIND_CANDIDATES
+    candidates = engine.find_candidates(snapshot, words, recall=recall, limit=limit, least=least)
+    shortlist_ms = (time.perf_counter() - began) * 1000
+    results = []
+    for some, sentence in zip(candidates, sentences, strict=True):
+        began = time.perf_counter()
+        rows, scores = _rerank(snapshot, some, sentence, engine, limit=limit, recall=recall, size=shortlist_size)
+        hits = _best(snapshot, rows, scores, limit=limit)
+        results.append(SearchResult(hits, len(rows), shortlist_ms, (time.perf_counter() - began) * 1000))
+    return results
 
 
 def explain(snapshot: Snapshot, row: int, sentence: SentenceEmbedding) -> list[Answer]:
@@ -84,6 +102,7 @@ def _rerank(
     snapshot: Snapshot,
     candidates: Candidates,
     sentence: SentenceEmbedding,
+    engine: Engine,
     *,
     limit: int,
     recall: float,
@@ -96,27 +115,28 @@ def _rerank(
         size = everything if recall >= FULL_RECALL else max(RERANKED_BLINDLY, limit)
     chosen = _highest(candidates.scores, size or max(RERANKED, 3 * limit))
     if factor is None and len(chosen) < everything:
-        chosen = _highest_by_vectors(snapshot, candidates, sentence, count=len(chosen))
+        chosen = _highest_by_vectors(snapshot, candidates, sentence, engine, count=len(chosen))
     rows = torch.from_numpy(candidates.rows[chosen])
-    scores = _exact_scores(snapshot, rows, sentence)
+    scores = engine.exact_scores(snapshot, rows, sentence, spec=snapshot.score_spec)
     if size is not None or factor is None or not candidates.complete or len(rows) == everything:
         return rows, scores
     # Whoever may still belong to the best: the bytes are wrong by no more than is known.
     bar = float(scores.topk(limit).values[-1]) / factor - candidates.most_wrong - ROUNDING
     others = np.setdiff1d(np.flatnonzero(candidates.scores >= bar), chosen)
     more = torch.from_numpy(candidates.rows[others])
-    return torch.cat([rows, more]), torch.cat([scores, _exact_scores(snapshot, more, sentence)])
+    further = engine.exact_scores(snapshot, more, sentence, spec=snapshot.score_spec)
+    return torch.cat([rows, more]), torch.cat([scores, further])
 
 
 def _highest_by_vectors(
-    snapshot: Snapshot, candidates: Candidates, sentence: SentenceEmbedding, *, count: int
+    snapshot: Snapshot, candidates: Candidates, sentence: SentenceEmbedding, engine: Engine, *, count: int
 ) -> NDArray[np.int64]:
     """The places of those that are shortlisted where another score than MrSw decides: by MrSw of the exact vectors."""
     likely = _highest(candidates.scores, max(2 * count, 2 * RERANKED))
     (term, *_) = snapshot.score_spec.terms
     by_mrsw = ScoreSpec((Term(term.channel, MaxSim()),))
     rows = torch.from_numpy(candidates.rows[likely])
-    return likely[_highest(_exact_scores(snapshot, rows, sentence, spec=by_mrsw).numpy(), count)]
+    return likely[_highest(engine.exact_scores(snapshot, rows, sentence, spec=by_mrsw).numpy(), count)]
 
 
 def _factor(snapshot: Snapshot, sentence: SentenceEmbedding) -> float | None:
@@ -132,24 +152,6 @@ def _factor(snapshot: Snapshot, sentence: SentenceEmbedding) -> float | None:
 def _highest(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     """The places of the highest, ascending; of those that tie at the bar, the first."""
     return np.sort(np.argsort(-scores, kind="stable")[:count])
-
-
-def _exact_scores(
-    snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec | None = None
-) -> Tensor:
-    """[K] float32"""
-    spec = spec or snapshot.score_spec
-    scores = [torch.empty(0)]
-    for some in torch.split(rows, _images_at_once(snapshot)) if len(rows) else ():
-        candidates = {term.channel: snapshot.gather(term.channel, some) for term in spec.terms}
-        scores.append(score(spec, candidates, sentence))
-    return torch.cat(scores)
-
-
-def _images_at_once(snapshot: Snapshot) -> int:
-    columns = [column for part in snapshot.parts for column in part.segment.channels.values()]
-    images, numbers = sum(len(part.alive) for part in snapshot.parts), sum(column.rows.size for column in columns)
-    return max(1, min(RERANKED_AT_ONCE, NUMBERS_AT_ONCE * images // numbers))
 
 
 def _best(snapshot: Snapshot, rows: Tensor, scores: Tensor, *, limit: int) -> tuple[Hit, ...]:

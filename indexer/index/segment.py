@@ -90,7 +90,7 @@ class SegmentHead:
         return json.dumps(document, indent=1).encode() + b"\n"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Segment:
     """A segment open for reading; it knows nothing of deletions. A row is the place of an image in it."""
 

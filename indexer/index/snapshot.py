@@ -1,8 +1,8 @@
 """A snapshot: one commit of a collection, open for reading for as long as anybody wants."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from model.embeddings import Channels, ImageEmbedding, Ragged
 from model.scoring import ScoreSpec
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Part:
     """A segment as one commit sees it."""
 
@@ -64,7 +64,7 @@ class Snapshot:
         return None
 
     def ids(self, rows: Tensor) -> list[str]:
-        return [part.segment.ids.id_of(row) for part, places in self._runs(rows) for row in places.tolist()]
+        return [part.segment.ids.id_of(row) for part, places in self.runs(rows) for row in places.tolist()]
 
     def record(self, row: int) -> Record:
         part = self._part_of(row)
@@ -83,7 +83,7 @@ class Snapshot:
 
     def gather(self, channel: str, rows: Tensor) -> Ragged:
         """The vectors of one channel of some images [K], in that order; fastest where the rows ascend."""
-        runs = [(part.segment.channels[channel], places) for part, places in self._runs(rows)]
+        runs = [(part.segment.channels[channel], places) for part, places in self.runs(rows)]
         counts = np.concatenate([np.empty(0, np.int64), *(column.counts(places) for column, places in runs)])
         vectors = torch.empty(int(counts.sum()), self.encoder.channel_widths[channel])  # [sum of R, D]
         start = 0
@@ -93,14 +93,7 @@ class Snapshot:
             start += len(some)
         return Ragged(vectors, torch.from_numpy(counts))
 
-    def _embedding(self, row: int) -> ImageEmbedding:
-        part = self._part_of(row)
-        return part.segment.embedding(row - part.start)
-
-    def _part_of(self, row: int) -> Part:
-        return self.parts[bisect_right(self.parts, row, key=lambda part: part.start) - 1]
-
-    def _runs(self, rows: Tensor) -> Iterator[tuple[Part, NDArray[np.int64]]]:
+    def runs(self, rows: Tensor) -> Iterator[tuple[Part, NDArray[np.int64]]]:
         """Neighbours among `rows` that lie in the same segment, and their rows there."""
         starts = np.array([part.start for part in self.parts])
         numbers = np.searchsorted(starts, rows.numpy(), side="right")  # [K], which segment
@@ -108,6 +101,24 @@ class Snapshot:
         for run in np.split(rows.numpy(), edges) if len(rows) else ():
             part = self._part_of(int(run[0]))
             yield part, run - part.start
+
+    def of_parts(self, parts: Iterable[Part]) -> "Snapshot":
+        """The same commit with some of its segments, or fewer images of them; rows mean what they meant."""
+        some = tuple(parts)
+        return replace(self, parts=some, live_rows=live_rows_of(some))
+
+    def _embedding(self, row: int) -> ImageEmbedding:
+        part = self._part_of(row)
+        return part.segment.embedding(row - part.start)
+
+    def _part_of(self, row: int) -> Part:
+        return self.parts[bisect_right(self.parts, row, key=lambda part: part.start) - 1]
+
+
+def live_rows_of(parts: Iterable[Part]) -> Tensor:
+    """[N] int64, ascending"""
+    rows = [part.start + np.flatnonzero(part.alive) for part in parts]
+    return torch.from_numpy(np.concatenate([np.empty(0, np.int64), *rows]))
 
 
 def open_snapshot(collection: Path, *, previous: Snapshot | None = None) -> Snapshot:
@@ -125,5 +136,4 @@ def _open(collection: Path, manifest: Manifest, known: dict[str, Segment]) -> Sn
         alive[read_tombstones(collection, entry)] = False
         parts.append(Part(known[entry.id], start, alive))
         start += entry.images
-    live = np.flatnonzero(np.concatenate([np.empty(0, np.bool_), *(part.alive for part in parts)]))
-    return Snapshot(manifest.generation, manifest.encoder, tuple(parts), torch.from_numpy(live))
+    return Snapshot(manifest.generation, manifest.encoder, tuple(parts), live_rows_of(parts))

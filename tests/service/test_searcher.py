@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from indexer.index.deletion import delete_images
+from indexer.index.engine import ON_CPU
 from indexer.index.layout import collection_path
 from indexer.index.records import content_id
 from indexer.pipeline import Photograph, index_photographs
@@ -27,6 +28,7 @@ def searcher_over(data, encoder: Encoder, batcher: QueryBatcher, *, cache=None, 
     return Searcher(
         batcher,
         LiveIndex(data, fingerprint=encoder.fingerprint),
+        ON_CPU,
         cache=cache or LocalCache(size=10**6),
         metrics=Metrics(),
         model="tiny",

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from indexer.commit import commit_segment, create_collection
-from indexer.index import search as search_file
+from indexer.index import engine as engine_file
 from indexer.index.deletion import delete_images
 from indexer.index.errors import BadQuery
 from indexer.index.manifest import EncoderIdentity
@@ -50,7 +50,7 @@ def snapshot(tmp_path: Path) -> Snapshot:
 def test_with_all_shortlisted_the_answer_is_that_of_brute_force(
     snapshot: Snapshot, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_file, "RERANKED_AT_ONCE", at_once)
+    monkeypatch.setattr(engine_file, "RERANKED_AT_ONCE", at_once)
     for number in range(5):
         result = search(snapshot, sentence_of(number), limit=28, shortlist_size=28)
         expected = brute_force(snapshot, sentence_of(number))

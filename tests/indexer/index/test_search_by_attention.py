@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from indexer.commit import commit_segment
-from indexer.index import search as search_file
+from indexer.index import engine as engine_file
 from indexer.index.deletion import delete_images
 from indexer.index.manifest import EncoderIdentity
 from indexer.index.search import explain, search
@@ -63,7 +63,7 @@ def brute_force(snapshot: Snapshot, encoder: Encoder, text: str) -> list[tuple[s
 def test_with_all_shortlisted_the_answer_is_that_of_brute_force(
     snapshot: Snapshot, encoder: Encoder, numbers_at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_file, "NUMBERS_AT_ONCE", numbers_at_once)
+    monkeypatch.setattr(engine_file, "NUMBERS_AT_ONCE", numbers_at_once)
     for text in SENTENCES:
         (sentence,) = encoder.encode_sentences([text])
         hits = search(snapshot, sentence, limit=IMAGES, shortlist_size=IMAGES).hits

@@ -1,0 +1,56 @@
+"""Where a sentence is compared with regions: on the CPU by codes and bytes first, or on another device."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from indexer.index.shortlist import Candidates, find_candidates
+from indexer.index.snapshot import Snapshot
+from model.embeddings import SentenceEmbedding
+from model.scoring import ScoreSpec, score
+
+ROUNDING = 1e-3  # more than float32 makes of a score on any way
+RERANKED_AT_ONCE = 1024  # images whose vectors are in memory in float32,
+NUMBERS_AT_ONCE = 2**26  # if they have no more numbers than these
+
+
+class Engine(Protocol):
+    """The two steps of a search that take its time; both may be called from several threads."""
+
+    def find_candidates(
+        self, snapshot: Snapshot, words: Sequence[NDArray[np.float32]], *, recall: float, limit: int, least: int
+    ) -> list[Candidates]:
+        """For every sentence [W, D] what may be among its best `limit`, or this share of them; `least` images or more.
+
+        A sentence gets what it would get alone.
+        """
+
+    def exact_scores(self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec) -> Tensor:
+        """Of images [K], ascending: [K] float32."""
+
+
+class CpuEngine:
+    def find_candidates(
+        self, snapshot: Snapshot, words: Sequence[NDArray[np.float32]], *, recall: float, limit: int, least: int
+    ) -> list[Candidates]:
+        return [find_candidates(snapshot, some, recall=recall, limit=limit, least=least) for some in words]
+
+    def exact_scores(self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec) -> Tensor:
+        scores = [torch.empty(0)]
+        for some in torch.split(rows, images_at_once(snapshot)) if len(rows) else ():
+            candidates = {term.channel: snapshot.gather(term.channel, some) for term in spec.terms}
+            scores.append(score(spec, candidates, sentence))
+        return torch.cat(scores)
+
+
+ON_CPU: Final = CpuEngine()
+
+
+def images_at_once(snapshot: Snapshot) -> int:
+    columns = [column for part in snapshot.parts for column in part.segment.channels.values()]
+    images, numbers = sum(len(part.alive) for part in snapshot.parts), sum(column.rows.size for column in columns)
+    return max(1, min(RERANKED_AT_ONCE, NUMBERS_AT_ONCE * images // max(1, numbers)))
