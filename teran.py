@@ -120,9 +120,9 @@ def search(
     encoder = load(settings)
     snapshot.check_model(encoder.fingerprint)
     (embedding,) = encoder.encode_sentences([sentence])
-    found, hits = find_hits(
+    ((found, hits),) = find_hits(
         snapshot,
-        embedding,
+        [embedding],
         collection=collection,
         limit=limit,
         recall=FULL_RECALL if exact else recall,

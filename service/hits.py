@@ -1,7 +1,9 @@
 """What a search found, as it is told: over HTTP and on the command line alike."""
 
+from collections.abc import Sequence
+
 from indexer.index.engine import ON_CPU, Engine
-from indexer.index.search import Hit, SearchResult, explain, search
+from indexer.index.search import Hit, SearchResult, explain, search_many
 from indexer.index.snapshot import Snapshot
 from model.embeddings import SentenceEmbedding
 from service.schemas import Explanation, Region, SearchHit, WordAnswer
@@ -9,7 +11,7 @@ from service.schemas import Explanation, Region, SearchHit, WordAnswer
 
 def find_hits(
     snapshot: Snapshot,
-    sentence: SentenceEmbedding,
+    sentences: Sequence[SentenceEmbedding],
     *,
     collection: str,
     limit: int,
@@ -17,16 +19,14 @@ def find_hits(
     shortlist_size: int | None,
     with_explanation: bool,
     engine: Engine = ON_CPU,
-) -> tuple[SearchResult, list[SearchHit]]:
-    found = search(snapshot, sentence, limit=limit, recall=recall, shortlist_size=shortlist_size, engine=engine)
-    return found, hits_of(snapshot, found, sentence, collection=collection, with_explanation=with_explanation)
-
-
-def hits_of(
-    snapshot: Snapshot, found: SearchResult, sentence: SentenceEmbedding, *, collection: str, with_explanation: bool
-) -> list[SearchHit]:
-    explained = sentence if with_explanation else None
-    return [_hit(snapshot, hit, explained, collection) for hit in found.hits]
+) -> list[tuple[SearchResult, list[SearchHit]]]:
+    """For every sentence."""
+    results = search_many(snapshot, sentences, limit=limit, recall=recall, shortlist_size=shortlist_size, engine=engine)
+    told = []
+    for found, sentence in zip(results, sentences, strict=True):
+        explained = sentence if with_explanation else None
+        told.append((found, [_hit(snapshot, hit, explained, collection) for hit in found.hits]))
+    return told
 
 
 def thumbnail_url(image_id: str, collection: str) -> str:

@@ -81,7 +81,23 @@ def install(app: FastAPI) -> None:
 def problem(
     request: Request, status: HTTPStatus, code: str, detail: str, *, errors: list[dict[str, str]] | None = None
 ) -> JSONResponse:
-    body = Problem(
+    body = _described(request, status, code, detail, errors=errors)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
+
+
+def problem_of(request: Request, error: Exception) -> Problem:
+    """What is told of an error that concerns a part of a request alone; one that was not foreseen is raised again."""
+    told = next((told for kind, told in PROBLEM_OF.items() if isinstance(error, kind)), None)
+    if told is None:
+        raise error
+    return _described(request, *told, str(error), errors=None)
+
+
+def _described(
+    request: Request, status: HTTPStatus, code: str, detail: str, *, errors: list[dict[str, str]] | None
+) -> Problem:
+    return Problem(
         type=f"urn:teran:problem:{code}",
         title=status.phrase,
         status=status,
@@ -91,8 +107,6 @@ def problem(
         request_id=request_id_of(request),
         errors=errors or [],
     )
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
 
 
 async def _told(request: Request, error: Exception) -> JSONResponse:

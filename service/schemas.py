@@ -3,15 +3,25 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from indexer.index.search import DEFAULT_RECALL
 
-MAX_LIMIT = 100
+MAX_LIMIT, MAX_BATCH = 100, 64
+
+FieldValue = StrictStr | StrictBool | StrictInt | StrictFloat
 
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class FilterCondition(Strict):
+    """What a field of the metadata must be; one that holds a list is each of its values."""
+
+    any: list[FieldValue] | None = Field(default=None, min_length=1, max_length=1000, description="one of these")
+    gte: FieldValue | None = Field(default=None, description="this or more; text is compared with text alone")
+    lte: FieldValue | None = Field(default=None, description="this or less")
 
 
 class SearchRequest(Strict):
@@ -23,6 +33,9 @@ class SearchRequest(Strict):
         default=DEFAULT_RECALL, ge=0.5, le=1.0, description="share of the exact best that is promised of the answer"
     )
     exact: bool = Field(default=False, description="the answer of scoring everything, whatever it takes")
+    filter: dict[str, FilterCondition] = Field(
+        default={}, max_length=16, description="field of the metadata -> what it must be; all must hold"
+    )
     shortlist: int | None = Field(
         default=None, ge=1, le=100_000, description="images that are scored exactly; as many as it takes by default"
     )
@@ -72,6 +85,16 @@ class SearchResponse(BaseModel):
     took_ms: Took
     degraded: list[str] = Field(default=[], description="what had to do without")
     request_id: str
+
+
+class BatchRequest(Strict):
+    queries: list[SearchRequest] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class BatchResponse(BaseModel):
+    """In the order of the queries, for each its answer, or the problem that kept it from one."""
+
+    results: list["SearchResponse | Problem"]
 
 
 class FolderSource(Strict):

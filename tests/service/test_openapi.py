@@ -10,6 +10,7 @@ CHECKS = [not_a_server_error, response_schema_conformance, content_type_conforma
 FEW = settings(max_examples=8, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 OPERATIONS = [
     ("POST", "/v1/search"),
+    ("POST", "/v1/search:batch"),
     ("POST", "/v1/index"),
     ("GET", "/v1/jobs/{job}"),
     ("POST", "/v1/jobs/{job}:cancel"),

@@ -139,3 +139,32 @@ def test_a_model_whose_images_are_one_vector_answers_without_an_explanation(tmp_
         declined = client.post("/v1/search", json={"text": "a dog", "explain": True})
         assert (declined.status_code, declined.json()["code"]) == (422, "no_explanation")
         assert len(ask(client, "a dog")["results"]) == 2
+
+
+def test_the_answers_of_a_batch_are_those_of_its_queries_alone(client):
+    queries = [{"text": "a dog", "limit": 3}, {"text": "a ball", "limit": 3}, {"text": "a dog", "explain": True}]
+    together = client.post("/v1/search:batch", json={"queries": queries}).json()["results"]
+    alone = [client.post("/v1/search", json=query).json() for query in queries]
+    assert [answer["results"] for answer in together] == [answer["results"] for answer in alone]
+    assert alone[0]["took_ms"]["encode"] == 0  # the cache had it from the batch
+
+
+def test_what_is_wrong_with_one_query_of_a_batch_is_its_own_problem(client):
+    queries = [{"text": "a dog"}, {"text": "a dog", "collection": "nowhere"}, {"text": " "}]
+    good, unknown, empty = client.post("/search:batch", json={"queries": queries}).json()["results"]
+    assert len(good["results"]) == 12
+    assert (unknown["status"], unknown["code"]) == (404, "not_found")
+    assert (empty["status"], empty["code"]) == (422, "invalid_request")
+    assert client.post("/search:batch", json={"queries": []}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"), [({"any": ["long ago"]}, 12), ({"any": ["today"]}, 0), ({"gte": "l", "lte": "m"}, 12)]
+)
+def test_a_filter_says_what_may_be_found(client, condition, found):
+    assert len(ask(client, filter={"taken": condition})["results"]) == found
+
+
+@pytest.mark.parametrize("wrong", [{"taken": "long ago"}, {"taken": {"like": "l%"}}, {"taken": {"any": []}}, "taken"])
+def test_a_filter_that_cannot_be_is_refused(client, wrong):
+    assert client.post("/search", json={"text": "a dog", "filter": wrong}).status_code == 422
