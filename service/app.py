@@ -94,7 +94,7 @@ async def _assemble(
     wake_up = WakeUp(settings.redis_url) if settings.redis_url else None
     if wake_up is not None:
         stack.callback(wake_up.close)
-    live = LiveIndex(settings.data, fingerprint=encoder.fingerprint)
+    live = LiveIndex(settings.data, fingerprint=encoder.fingerprint, memory_bytes=settings.memory_bytes)
     batcher = await stack.enter_async_context(
         QueryBatcher(encoder.encode_sentences, max_batch=settings.max_query_batch)
     )

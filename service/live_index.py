@@ -8,6 +8,7 @@ from pathlib import Path
 
 from indexer.index.errors import IndexFault, NoCommit, UnknownCollection
 from indexer.index.layout import MANIFEST, collection_path, list_collections
+from indexer.index.residency import bytes_in_memory, in_memory
 from indexer.index.snapshot import Snapshot, open_snapshot
 
 logger = logging.getLogger(__name__)
@@ -24,8 +25,10 @@ class Opened:
 class LiveIndex:
     """Safe to use from several threads."""
 
-    def __init__(self, data: Path, *, fingerprint: str) -> None:
+    def __init__(self, data: Path, *, fingerprint: str, memory_bytes: int = 0) -> None:
+        """Of what searches read, no more than `memory_bytes` of all collections is kept in memory."""
         self._data = data
+        self._memory_bytes = memory_bytes
         self._fingerprint = fingerprint
         self._opened: dict[str, Opened] = {}
         self._locks: dict[str, threading.Lock] = {}
@@ -71,6 +74,8 @@ class LiveIndex:
         try:
             snapshot = open_snapshot(path, previous=before.snapshot if before else None)
             snapshot.check_model(self._fingerprint)
+            others = [opened.snapshot for other, opened in self._opened.items() if other != name]
+            snapshot = in_memory(snapshot, room=self._memory_bytes - sum(map(bytes_in_memory, others)))
         except (IndexFault, OSError) as error:
             self._faults[name] = error
             if before is None:

@@ -30,6 +30,11 @@ class Settings(BaseSettings):
     )
     threads: int | None = Field(default=None, ge=1, description="threads of one computation; all cores by default")
 
+    memory_bytes: int = Field(
+        default=256 * 2**20,
+        ge=0,
+        description="of what searches read that are kept in memory, codes first; the rest is mapped",
+    )
     worker: bool = Field(default=True, description="start and watch an indexing worker beside the service")
     max_query_batch: int = Field(default=32, ge=1)
     max_queries: int = Field(default=256, ge=1, description="answered at once; more are refused")

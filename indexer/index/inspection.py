@@ -25,11 +25,28 @@ class Inspection:
                 sizes[file.removesuffix(".rows").removesuffix(".offsets")] += seal.size
         return dict(sizes.most_common())
 
+    def shortlist_sizes(self) -> dict[float, int]:
+        """Expected recall -> images that a search looks at closely; nothing where it looks so at all of them."""
+        codings = [head.coding for _, head in self.segments if head.coding is not None]
+        whole = sum(entry.live for entry, head in self.segments if head.coding is None)
+        recalls = set.intersection(*(set(coding.shortlist_sizes) for coding in codings)) if codings else set()
+        return {
+            recall: min(self.live, whole + sum(coding.shortlist_sizes[recall] for coding in codings))
+            for recall in sorted(recalls)
+        }
+
     def told(self) -> list[str]:
         lines = [f"commit {self.generation}: {self.live} images in {len(self.segments)} segments"]
         lines += [
             f"  {part:<24} {size / max(1, self.live):10.1f} bytes an image"
             for part, size in self.bytes_by_part().items()
+        ]
+        lines.append(
+            f"  {'all of it':<24} {sum(self.bytes_by_part().values()) / max(1, self.live):10.1f} bytes an image"
+        )
+        lines += [
+            f"  expected recall {recall:g} of the exact ten best: {images} of {self.live} images shortlisted"
+            for recall, images in self.shortlist_sizes().items()
         ]
         return lines + [f"  segment {entry.id[:8]}: {_told(entry, head)}" for entry, head in self.segments]
 
@@ -45,5 +62,5 @@ def _told(entry: SegmentEntry, head: SegmentHead) -> str:
     if head.coding is None:
         return f"{images}, searched whole"
     sizes = ", ".join(f"{recall:g} by {size}" for recall, size in head.coding.shortlist_sizes.items())
-    error = f"{head.coding.error:.4f} (trained {head.coding.trained_error:.4f})"
+    error = f"{head.coding.error:.4f} (trained {head.coding.trained_error:.4f}, drift {head.coding.drift:.2f})"
     return f"{images}, codebooks {head.coding.codebooks[:8]}, error {error}, expected recall {sizes} shortlisted"

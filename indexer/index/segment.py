@@ -51,6 +51,11 @@ class Coding:
     trained_error: float  # the same where the codebooks were trained
     shortlist_sizes: Mapping[float, int]  # share of the exact top 10 -> images that must be shortlisted to hold it
 
+    @property
+    def drift(self) -> float:
+        """How many times as wrong as where they were trained the codebooks are here."""
+        return self.error / self.trained_error if self.trained_error else 1.0
+
     def to_json(self) -> dict[str, object]:
         sizes = {str(recall): size for recall, size in self.shortlist_sizes.items()}
         return {

@@ -9,6 +9,7 @@ import pytest
 from indexer.index.deletion import delete_images
 from indexer.index.errors import Damaged, ModelMismatch, NoCommit, UnknownCollection
 from indexer.index.layout import collection_path
+from indexer.index.residency import bytes_in_memory
 from indexer.upkeep import keep_in_shape
 from service.live_index import LiveIndex
 from tests.indexer.index.tiny import ENCODER, commit_images, folder_in_memory, image_id, live_numbers
@@ -32,6 +33,17 @@ def test_a_commit_is_served_at_once_and_opened_once(live, collection):
     delete_images(collection, [image_id(0)])
     assert live_numbers(live.snapshot("default")) == [1, 2, 3, 4]
     assert live_numbers(first) == [0, 1, 2]
+
+
+def test_what_there_is_room_for_lies_in_memory_for_as_long_as_it_is_served(tmp_path, collection):
+    live = LiveIndex(tmp_path, fingerprint=ENCODER.fingerprint, memory_bytes=10**6)
+    commit_images(collection, range(3))
+    first = live.snapshot("default")
+    commit_images(collection, range(3, 5))
+    second = live.snapshot("default")
+    assert second.parts[0].segment is first.parts[0].segment
+    assert 0 < bytes_in_memory(first) < bytes_in_memory(second) < 10**6
+    assert live_numbers(second) == [0, 1, 2, 3, 4]
 
 
 def test_segments_that_are_open_are_not_opened_again(live, collection):

@@ -21,6 +21,7 @@ def test_the_parts_add_up_to_the_files_of_all_segments(tmp_path: Path) -> None:
 def test_it_tells_of_the_living_and_of_how_segments_are_searched(tmp_path: Path) -> None:
     commit_images(tmp_path, range(4))
     delete_images(tmp_path, [image_id(2)])
-    first, *_, last = inspect_collection(tmp_path).told()
+    first, *parts, last = inspect_collection(tmp_path).told()
     assert first == "commit 2: 3 images in 1 segments"
+    assert parts[-1].startswith("  all of it") and not any("recall" in part for part in parts)
     assert last.endswith("3 of 4 images live, searched whole")

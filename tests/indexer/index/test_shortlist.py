@@ -12,12 +12,14 @@ from torch import Tensor
 from indexer import region_coder
 from indexer.commit import commit_segment
 from indexer.index.deletion import delete_images
+from indexer.index.inspection import inspect_collection
 from indexer.index.manifest import EncoderIdentity, read_manifest
 from indexer.index.search import search
 from indexer.index.segment import read_head
 from indexer.index.shortlist import find_candidates
 from indexer.index.snapshot import Snapshot, open_snapshot
 from indexer.index.verify import verify_collection
+from indexer.merge import merge
 from indexer.segment_writer import SegmentWriter
 from model.embeddings import ImageEmbedding, SentenceEmbedding
 from model.scoring import MaxSim, Pooling, ScoreSpec, Term
@@ -160,3 +162,21 @@ def test_codebooks_are_trained_anew_where_the_old_ones_fit_no_more(
     first, second = (read_head(tmp_path, entry).coding for entry in read_manifest(tmp_path).segments)
     assert first is not None and second is not None and first.codebooks != second.codebooks
     assert verify_collection(tmp_path).faults == ()
+
+
+def test_a_merge_trains_codebooks_anew_where_those_of_the_collection_fit_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(region_coder, "TRAINED_FROM", FEW)
+    monkeypatch.setattr(region_coder, "CODED_FROM", FEW // 2)
+    world = World(1520)
+    world.concepts[:, WIDTH // 2 :] = 0.0
+    world.context[:, WIDTH // 2 :] = 0.0
+    write_segments(tmp_path, world, [range(760)], encoder=identity())
+    world.concepts, world.context = world.concepts.roll(WIDTH // 2, dims=1), world.context.roll(WIDTH // 2, dims=1)
+    write_segments(tmp_path, world, [range(n, n + 95) for n in range(760, 1520, 95)], encoder=identity())
+    assert len(read_manifest(tmp_path).segments) == 9 and merge(tmp_path, largest=800) is not None
+    first, merged = (read_head(tmp_path, entry).coding for entry in read_manifest(tmp_path).segments)
+    assert first is not None and merged is not None and first.codebooks != merged.codebooks
+    told = inspect_collection(tmp_path).told()
+    assert sum("drift 1.00" in line for line in told) == 2 and any("expected recall 0.99 of" in line for line in told)
