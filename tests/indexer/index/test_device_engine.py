@@ -3,70 +3,25 @@
 import gc
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from indexer.index import device_engine
 from indexer.index.deletion import delete_images
 from indexer.index.device_engine import DeviceEngine
 from indexer.index.engine import ON_CPU, Engine
-from indexer.index.memory_snapshot import CHANNEL, Image, snapshot_of
-from indexer.index.search import search, search_many
+from indexer.index.memory_snapshot import CHANNEL, snapshot_of
+from indexer.index.search import search
 from indexer.index.snapshot import Snapshot, open_snapshot
 from model.embeddings import SentenceEmbedding
 from model.scoring import MaxSim, Pooling, ScoreSpec, Term
+from tests.indexer.index.brute_force import WIDTH, brute_force, images_of, words_of
 from tests.indexer.index.tiny import commit_images, image_id, sentence_of
 
-WIDTH = 12
 ROOM = 2**30
-DEVICES = [
-    "cpu",
-    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")),
-]
-
-
-def images_of(counts: list[int], seed: int) -> list[Image]:
-    random = np.random.default_rng(seed)
-    return [random.standard_normal((count, WIDTH)).astype(np.float16) for count in counts]
-
-
-def words_of(count: int, seed: int) -> SentenceEmbedding:
-    random = torch.Generator().manual_seed(seed)
-    return SentenceEmbedding("", {CHANNEL: torch.randn(count, WIDTH, generator=random)}, (), torch.empty(0))
-
-
-def brute_force(snapshot: Snapshot, sentence: SentenceEmbedding, limit: int) -> list[tuple[str, float]]:
-    words, rows = sentence.channels[CHANNEL], snapshot.live_rows.tolist()
-    scores = [float((snapshot.channels(row)[CHANNEL] @ words.T).amax(0).sum()) for row in rows]
-    found = zip(snapshot.ids(snapshot.live_rows), scores, strict=True)
-    return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:limit]
 
 
 def found(snapshot: Snapshot, sentence: SentenceEmbedding, engine: Engine, *, limit: int = 10) -> list[str]:
     return [hit.id for hit in search(snapshot, sentence, limit=limit, engine=engine).hits]
-
-
-@pytest.mark.parametrize("device", DEVICES)
-@settings(deadline=None, max_examples=40)
-@given(
-    segments=st.lists(st.lists(st.integers(1, 100), max_size=8), min_size=1, max_size=5),
-    words=st.integers(1, 200),
-    seed=st.integers(0, 100),
-    room=st.sampled_from([0, 3000, ROOM]),
-)
-def test_the_answer_is_that_of_scoring_all(
-    device: str, segments: list[list[int]], words: int, seed: int, room: int
-) -> None:
-    dead = np.flatnonzero(np.random.default_rng(seed).random(40) < 0.2).tolist()
-    images = [images_of(counts, seed + number) for number, counts in enumerate(segments)]
-    snapshot, sentence = snapshot_of(images, width=WIDTH, dead=dead), words_of(words, seed)
-    hits = search(snapshot, sentence, limit=10, engine=DeviceEngine(device, room=room)).hits
-    expected = brute_force(snapshot, sentence, 10)
-    assert [hit.score for hit in hits] == pytest.approx([score for _, score in expected], abs=1e-3)
-    assert [hit.id for hit in hits] == [image_id for image_id, _ in expected]
 
 
 @pytest.mark.parametrize("products", [1, 1000])
@@ -76,14 +31,6 @@ def test_the_size_of_blocks_changes_nothing(products: int, monkeypatch: pytest.M
         snapshot, sentence = snapshot_of([images_of(counts, 0)], width=WIDTH), words_of(9, 0)
         expected = [image_id for image_id, _ in brute_force(snapshot, sentence, 10)]
         assert found(snapshot, sentence, DeviceEngine("cpu", room=ROOM)) == expected
-
-
-def test_images_of_equal_score_are_ordered_by_id() -> None:
-    image = images_of([5], 0)
-    snapshot = snapshot_of([image * 20, image * 20], width=WIDTH)
-    for limit in (4, 30):
-        hits = found(snapshot, words_of(7, 1), DeviceEngine("cpu", room=ROOM), limit=limit)
-        assert hits == sorted(snapshot.ids(snapshot.live_rows))[:limit]
 
 
 @pytest.mark.parametrize("pooling", list(Pooling))
@@ -109,16 +56,6 @@ def test_several_channels_count_wherever_they_lie(tmp_path: Path) -> None:
         engine = DeviceEngine("cpu", room=room)
         for number in range(5):
             assert found(snapshot, sentence_of(number), engine) == found(snapshot, sentence_of(number), ON_CPU)
-
-
-def test_a_sentence_gets_what_it_would_get_alone() -> None:
-    snapshot = snapshot_of([images_of([3, 9, 27, 4] * 10, 0)], width=WIDTH, dead=[3])
-    sentences = [words_of(count, count) for count in (1, 40, 3, 17)]
-    for engine in (DeviceEngine("cpu", room=ROOM), ON_CPU):
-        together = search_many(snapshot, sentences, limit=5, engine=engine)
-        alone = [search(snapshot, sentence, limit=5, engine=engine) for sentence in sentences]
-        assert [result.hits for result in together] == [result.hits for result in alone]
-    assert search_many(snapshot, [], limit=5) == []
 
 
 def test_a_new_commit_brings_only_what_is_new_and_what_is_gone_makes_room(tmp_path: Path) -> None:
