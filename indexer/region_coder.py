@@ -31,7 +31,7 @@ from indexer.index.threads import divided
 
 TRAINED_FROM = 150_000  # regions that make codebooks; fewer are compared by their bytes, quickly enough
 CODED_FROM = 36_000  # regions that are coded where there are codebooks
-DRIFT = 1.2  # by which the error of codes may have grown before a new or a merged segment trains codebooks anew
+DRIFT = 1.2  # by which the error of codes may have grown before codebooks are trained anew
 POINTS = 16  # rows of the sample for every entry of the first codebook
 TURNS = 8  # of k-means
 LEAST = 4096  # rows that are worth a thread

@@ -9,7 +9,8 @@ from indexer.index.search import DEFAULT_RECALL
 
 MAX_LIMIT, MAX_BATCH = 100, 64
 
-FieldValue = StrictStr | StrictBool | StrictInt | StrictFloat
+Orderable = StrictStr | StrictInt | StrictFloat
+FieldValue = Orderable | StrictBool
 
 
 class Strict(BaseModel):
@@ -20,8 +21,8 @@ class FilterCondition(Strict):
     """What a field of the metadata must be; one that holds a list is each of its values."""
 
     any: list[FieldValue] | None = Field(default=None, min_length=1, max_length=1000, description="one of these")
-    gte: FieldValue | None = Field(default=None, description="this or more; text is compared with text alone")
-    lte: FieldValue | None = Field(default=None, description="this or less")
+    gte: Orderable | None = Field(default=None, description="this or more; text is compared with text alone")
+    lte: Orderable | None = Field(default=None, description="this or less")
 
 
 class SearchRequest(Strict):

@@ -79,9 +79,8 @@ class DeviceEngine:
         there = SentenceEmbedding(sentence.text, vectors, sentence.words, sentence.word_of_row)
         scores = [torch.empty(0, device=self._device)]
         for some in torch.split(rows, images_at_once(snapshot)) if len(rows) else ():
-            scores.append(
-                torch.stack([self._term_scores(snapshot, some, there, term) for term in spec.counting_terms]).sum(0)
-            )
+            of_terms = [self._term_scores(snapshot, some, there, term) for term in spec.counting_terms]
+            scores.append(torch.stack(of_terms).sum(dim=0))
         return torch.cat(scores).cpu()
 
     def _term_scores(self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, term: Term) -> Tensor:
@@ -110,8 +109,8 @@ class DeviceEngine:
         best = scores.topk(min(count, scores.shape[1]), dim=1).values[:, -1]
         kept = (scores >= (best - 2 * wrong)[:, None]) & scores.isfinite()
         sentences, places = kept.nonzero(as_tuple=True)  # sentence by sentence
-        rows = np.concatenate([part.start + np.arange(len(part.alive)) for part in parts])[places.cpu().numpy()]
-        chosen, edges = scores[sentences, places].cpu().numpy(), np.cumsum(kept.sum(dim=1).cpu().numpy())[:-1]
+        rows, chosen = _rows(parts, places.cpu().numpy()), scores[sentences, places].cpu().numpy()
+        edges = np.cumsum(kept.sum(dim=1).cpu().numpy())[:-1]
         found = zip(np.split(rows, edges), np.split(chosen, edges), wrong.tolist(), strict=True)
         return [Candidates(*of_one, complete=True) for of_one in found]
 
@@ -127,16 +126,20 @@ class DeviceEngine:
 def exact_mrsw(vectors: Tensor, counts: NDArray[np.int64], words: SplitWords) -> Tensor:
     """Rows [sum of R, D] float16 of images [K] that have so many each -> [K] float32."""
     first, second = _products(vectors, torch.cat([words.first, words.second])).chunk(2, dim=1)  # [sum of R, W] each
+    cosines = first + second / SECOND
+    if (counts == counts[0]).all():
+        return _most_of_alike(cosines, int(counts[0])) @ words.scales
     edges = torch.from_numpy(np.concatenate([[0], np.cumsum(counts)])).to(vectors.device)
-    same = int(counts[0]) if (counts == counts[0]).all() else None
-    return _most_of_every_image(first + second / SECOND, edges, same) @ words.scales
+    return _most_of_ragged(cosines, edges) @ words.scales
 
 
 def _best_products(held: DeviceColumn, words: Tensor, first: int, last: int) -> Tensor:
     """The most of all regions for every word, of images from `first` to before `last`, [n, W]."""
     start, end = held.column.offsets[[first, last]].tolist()
     products = _products(held.rows[start:end], words)
-    return _most_of_every_image(products, held.offsets[first : last + 1] - start, held.column.height)
+    if held.column.height is not None:
+        return _most_of_alike(products, held.column.height)
+    return _most_of_ragged(products, held.offsets[first : last + 1] - start)
 
 
 def _products(rows: Tensor, words: Tensor) -> Tensor:
@@ -146,10 +149,13 @@ def _products(rows: Tensor, words: Tensor) -> Tensor:
     return rows.float() @ words.float().T
 
 
-def _most_of_every_image(products: Tensor, edges: Tensor, same: int | None) -> Tensor:
-    """Maxima of rows [edges[i] : edges[i + 1]], [n, W]; `same` is how many these are, if all have as many."""
-    if same is not None:
-        return products.view(-1, same, products.shape[1]).amax(dim=1)
+def _most_of_alike(products: Tensor, height: int) -> Tensor:
+    """Maxima [n, W] over the rows of images that have as many."""
+    return products.view(-1, height, products.shape[1]).amax(dim=1)
+
+
+def _most_of_ragged(products: Tensor, edges: Tensor) -> Tensor:
+    """Maxima [n, W] of rows [edges[i] : edges[i + 1]]."""
     most: Tensor = torch.segment_reduce(products, "max", offsets=edges, axis=0, unsafe=True)
     return most
 
@@ -170,6 +176,14 @@ def _of_sentences(words: Sequence[NDArray[np.float32]], count: int) -> Tensor:
     for sentence, (start, end) in enumerate(pairwise(edges.tolist())):
         whose[sentence, start:end] = 1.0
     return whose
+
+
+def _rows(parts: Sequence[Part], places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows of the snapshot at some places in the scan of these segments."""
+    begins = np.cumsum([0, *(len(part.alive) for part in parts)])
+    which = np.searchsorted(begins, places, side="right") - 1
+    rows: NDArray[np.int64] = places - begins[which] + np.array([part.start for part in parts])[which]
+    return rows
 
 
 def _joined(here: Candidates, elsewhere: Candidates) -> Candidates:

@@ -13,7 +13,7 @@ from model.embeddings import SentenceEmbedding
 
 SHARE = 0.8  # of the memory that is free when the engine is chosen, for vectors
 WIDTH, WORDS = 64, 20  # of the test
-IMAGES = (200, 100)  # in the segments of the test
+IMAGES = 100  # in each of its segments
 
 
 class WrongAnswer(Exception):
@@ -36,15 +36,17 @@ def choose_engine(device: str, *, room: int | None = None) -> tuple[Engine, str]
         engine = DeviceEngine(str(named), room=room)
         check_engine(engine)
     except Exception as error:  # noqa: BLE001  whatever it is, the CPU answers
-        return ON_CPU, f"search: on the CPU: the GPU failed its test: {type(error).__name__}: {error}"
+        (reason, *_) = str(error).splitlines() or [""]
+        return ON_CPU, f"search: on the CPU: the GPU failed its test: {type(error).__name__}: {reason}"
     return engine, f"search: on the GPU ({name}, room for {room / 1e9:.1f} GB of vectors)"
 
 
 def check_engine(engine: Engine) -> None:
     """Raise WrongAnswer unless a search finds what it finds on the CPU; whatever else the engine raises passes on."""
     random = np.random.default_rng(0)
-    snapshot = snapshot_of([_unit_images(count, random) for count in IMAGES], width=WIDTH)
-    words = torch.from_numpy(_unit(random.standard_normal((WORDS, WIDTH), np.float32)))
+    heights = random.integers(1, 10, IMAGES).tolist(), [5] * IMAGES  # ragged, and alike
+    snapshot = snapshot_of([[_rows(count, random) for count in some] for some in heights], width=WIDTH)
+    words = torch.from_numpy(_rows(WORDS, random).astype(np.float32))
     sentence = SentenceEmbedding("a test", {CHANNEL: words}, (), torch.empty(0))
     expected, found = (
         search(snapshot, sentence, limit=10, recall=FULL_RECALL, engine=one).hits for one in (ON_CPU, engine)
@@ -54,12 +56,8 @@ def check_engine(engine: Engine) -> None:
             raise WrongAnswer(f"{hit.id} with {hit.score} where the CPU finds {right.id} with {right.score}")
 
 
-def _unit_images(count: int, random: np.random.Generator) -> list[NDArray[np.float16]]:
-    """Of one to nine regions each."""
-    heights = random.integers(1, 10, count)
-    return [_unit(random.standard_normal((height, WIDTH), np.float32)).astype(np.float16) for height in heights]
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    units: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return units
+def _rows(count: int, random: np.random.Generator) -> NDArray[np.float16]:
+    """Of unit length."""
+    rows = random.standard_normal((count, WIDTH), np.float32)
+    unit: NDArray[np.float16] = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16)
+    return unit

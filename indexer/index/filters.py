@@ -23,12 +23,16 @@ class Condition:
     gte: str | float | None = None  # text is compared with text alone, and numbers with numbers
     lte: str | float | None = None
 
-    def allows(self, value: Value) -> bool:
-        return (
-            (self.any is None or _kind(value) in map(_kind, self.any))
-            and (self.gte is None or _in_order(self.gte, value))
-            and (self.lte is None or _in_order(value, self.lte))
-        )
+    def rows(self, postings: Postings) -> Iterator[NDArray[np.int64]]:
+        """Those of a segment for which it holds, value by value."""
+        for kind in postings if self.any is None else dict.fromkeys(map(_kind, self.any)):
+            _, value = kind
+            after, before = (
+                self.gte is None or _in_order(self.gte, value),
+                self.lte is None or _in_order(value, self.lte),
+            )
+            if kind in postings and after and before:
+                yield postings[kind]
 
 
 Filter = Mapping[str, Condition]  # field -> what it must be; all must hold
@@ -42,8 +46,7 @@ class Metadata:
         self._lock = threading.Lock()
 
     def narrowed(self, snapshot: Snapshot, wanted: Filter) -> Snapshot:
-        """The same commit with those images alone that the filter allows: a scan passes the others over as it does
-        the deleted."""
+        """The same commit with those images alone that the filter allows; scans pass over the others as if deleted."""
         return snapshot.of_parts(
             replace(part, alive=part.alive & self._allowed(part, wanted)) for part in snapshot.parts
         )
@@ -53,9 +56,8 @@ class Metadata:
         allowed = np.ones(len(part.alive), np.bool_)
         for name, condition in wanted.items():
             fitting = np.zeros(len(allowed), np.bool_)
-            for (_, value), rows in self._field(part.segment, name).items():
-                if condition.allows(value):
-                    fitting[rows] = True
+            for rows in condition.rows(self._field(part.segment, name)):
+                fitting[rows] = True
             allowed &= fitting
         return allowed
 
