@@ -57,7 +57,10 @@ class Report:
 
 def evaluate_encoder(encoder: Encoder, pictures: Iterable[Picture], captions: Sequence[Sequence[str]]) -> Report:
     """`captions` of each of the pictures, in their order (Messina et al., TOMM 2021, section 5; one fold)."""
-    scores, owners = score_everything(encoder, pictures, captions)
+    return report_of(*score_everything(encoder, pictures, captions))
+
+
+def report_of(scores: Scores, owners: Owners) -> Report:
     return Report(text_to_image_ranks(scores, owners), image_to_text_ranks(scores, owners))
 
 
@@ -68,9 +71,16 @@ def score_everything(
 
     No more than a few pictures are in memory at once, and of their vectors no more than of SCORED_AT_ONCE of them.
     """
+    return score_encoded(encoder, encode_pictures(encoder, pictures), captions)
+
+
+def score_encoded(
+    encoder: Encoder, images: Iterable[ImageEmbedding], captions: Sequence[Sequence[str]]
+) -> tuple[Scores, Owners]:
+    """Every image that was encoded already with every caption."""
     sentences = list(encode_captions(encoder, [text for own in captions for text in own]))
-    batches = in_batches(encode_pictures(encoder, pictures), SCORED_AT_ONCE)
-    scores = np.concatenate([score_matrix(encoder.score_spec, images, sentences).numpy() for images in batches])
+    batches = in_batches(images, SCORED_AT_ONCE)
+    scores = np.concatenate([score_matrix(encoder.score_spec, some, sentences).numpy() for some in batches])
     owners = np.repeat(np.arange(len(scores)), [len(own) for own in captions])
     return scores, owners
 

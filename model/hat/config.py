@@ -38,6 +38,13 @@ class HatConfig:
     directions: tuple[Direction, ...] = (Direction.I2T,)  # with several, the mean of their scores
     lambda_softmax: float = 9.0
 
+    def __post_init__(self) -> None:
+        known = range(1, self.bert.layers + 1)
+        if len(self.text_layers) != len(LEVELS) or not all(layer in known for layer in self.text_layers):
+            raise ValueError(
+                f"text_layers are {self.text_layers}: they must be three layers of BERT's {known.stop - 1}"
+            )
+
     @property
     def framing(self) -> Framing:
         """As published for 224 pixels, where 256 are cut; other sides in proportion."""

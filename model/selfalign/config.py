@@ -49,7 +49,7 @@ class CameraConfig:
 
 @dataclass(frozen=True, slots=True)
 class VsrnConfig:
-    vocabulary: int  # words, the four special ones included
+    vocabulary: int = 8481  # words, the four special ones included; as in what was trained on Flickr30k
     feature_width: int = 2048  # F
     embedding_width: int = 2048  # D
     word_width: int = 300

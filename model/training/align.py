@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.checkpoint import save_checkpoint
-from model.evaluation.ranks import Metrics, image_to_text_ranks, metrics, rsum, text_to_image_ranks
+from model.evaluation.ranks import Metrics, image_to_text_ranks, metrics, text_to_image_ranks
 from model.scoring import maxsim
 from model.teran.tokenizer import Tokenizer
+from model.training.batch_order import rows_of_batch
 from model.training.captioned import Batch, CaptionedSet
 from model.training.hardware import Arithmetic
 from model.training.learner import Learner, Scored
@@ -23,10 +24,10 @@ from model.training.losses import multi_positive_cross_entropy, multi_positive_h
 from model.training.optimization import Optimization, ParameterGroup
 from model.training.sentence_teacher import Foretelling, Lesson, Meanings, SentenceTeacherConfig, taught_loss
 from model.training.trainee import Rows, Trainee
+from model.training.validation import METRICS, validation_of
 from model.training.views import ImageSet, Seen
 
 CONVNET, BERT, SCALE = "trainee.regions.convnet.", "trainee.teran.sentence_side.bert.", "trainee.log_scale"
-METRICS = ("t2i_r1", "t2i_r5", "t2i_r10", "i2t_r1", "i2t_r5", "i2t_r10", "rsum")
 
 
 class ViewKind(StrEnum):
@@ -133,8 +134,7 @@ class AlignTask:
 
     def batch(self, epoch: int, number: int) -> Example:
         config, seed = self._config, self._config.optimization.seed
-        order = np.random.default_rng([seed, epoch]).permutation(len(self._train.captions))
-        rows = order[number * config.images : (number + 1) * config.images]
+        rows = rows_of_batch(len(self._train.captions), size=config.images, seed=seed, epoch=epoch, number=number)
         generator = np.random.default_rng([seed, epoch, number])
         captions = self._train.captions.drawn(
             rows, captions=config.captions, unknown=config.unknown, generator=generator
@@ -153,9 +153,7 @@ class AlignTask:
         return loss
 
     def validate(self) -> Validation:
-        to_image, to_text = retrieval_metrics(self.module.trainee, self._validation, self._arithmetic)
-        values = (to_image.r1, to_image.r5, to_image.r10, to_text.r1, to_text.r5, to_text.r10, rsum(to_image, to_text))
-        return Validation(values[-1], dict(zip(METRICS, values, strict=True)))
+        return validation_of(*retrieval_metrics(self.module.trainee, self._validation, self._arithmetic))
 
     def publish(self, folder: Path) -> None:
         trainee = self.module.trainee

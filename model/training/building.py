@@ -1,13 +1,14 @@
-"""The model that a recipe begins with: the sizes and first weights of its parts, and its vocabulary."""
+"""The TERAN that a recipe begins with: the sizes and first weights of its parts, and its vocabulary."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers import BertModel
 
-from model.checkpoint import BUNDLED, fingerprint, load_weights, read_config
+from model.checkpoint import fingerprint, load_weights, read_config, save_checkpoint
 from model.errors import BadRecipe
 from model.regions.convnet import ConvNet
 from model.regions.mobilenet import MobileNetV2
@@ -24,55 +25,67 @@ from model.training.vocabulary import learn_vocabulary
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class TeranBeginning:
     trainee: Trainee
     tokenizer: Tokenizer
     origin: str  # another one for other weights that a recipe names, and that might change in their place
 
+    @property
+    def module(self) -> nn.Module:
+        return self.trainee
 
-def build(table: ModelTable, captions: Iterable[str], *, root: Path, text: Path) -> Beginning:
-    """`captions` are those of the training images; their vocabulary is kept in the folder `text`."""
-    if table.start is not None:
-        return _from_checkpoint(BUNDLED if table.start == "bundled" else root / table.start)
+    def save(self, folder: Path, *, name: str, dtype: torch.dtype) -> None:
+        trainee, tokenizer = self.trainee, self.tokenizer
+        save_checkpoint(
+            folder, name=name, teran=trainee.teran, regions=trainee.regions, tokenizer=tokenizer, dtype=dtype
+        )
+
+
+def build_teran(table: ModelTable, captions: Iterable[str], *, root: Path, text: Path) -> TeranBeginning:
     bert = place_of(table.bert, root) if table.bert is not None else None
-    tokenizer = _learned_tokenizer(captions, table.vocabulary_size, text) if bert is None else Tokenizer(bert)
+    tokenizer = Tokenizer(learned_vocabulary(captions, table.vocabulary_size, text) if bert is None else bert)
     torch.manual_seed(0)
     try:
-        teran = Teran(replace(table.teran, bert=_bert_sizes(table.teran.bert, bert, tokenizer)))
+        teran = Teran(replace(table.teran, bert=bert_sizes(table.teran.bert, bert, tokenizer.size)))
         regions = WindowExtractor(table.windows) if table.windows is not None else None
     except (AssertionError, ValueError) as error:
         raise BadRecipe(f"no model has these sizes: {error}") from error
     if bert is not None:
-        pretrained = BertModel.from_pretrained(
-            bert, num_hidden_layers=teran.config.bert.layers, add_pooling_layer=False
-        )
-        teran.sentence_side.bert.load_state_dict(pretrained.state_dict())
+        load_bert(teran.sentence_side.bert, bert)
     if regions is not None:
         _load_pretrained(regions, root / table.pretrained if table.pretrained is not None else None)
-    return Beginning(Trainee(teran, regions), tokenizer, origin=f"{bert} {table.pretrained}")
+    return TeranBeginning(Trainee(teran, regions), tokenizer, origin=f"{bert} {table.pretrained}")
 
 
-def _from_checkpoint(folder: Path) -> Beginning:
+def teran_of(folder: Path) -> TeranBeginning:
+    """A checkpoint to go on from."""
     config = read_config(folder)
-    if config["system"] != "teran":
-        raise BadRecipe(f"{folder} is a checkpoint of {config['system']}: only TERAN is trained here")
     teran = Teran(TeranConfig.from_json(config["teran"]))
     regions = WindowExtractor(WindowsConfig.from_json(config["regions"])) if config["regions"] is not None else None
     load_weights(folder, {"teran": teran} | ({"regions": regions} if regions is not None else {}))
-    return Beginning(Trainee(teran, regions), Tokenizer(folder), origin=fingerprint(folder))
+    return TeranBeginning(Trainee(teran, regions), Tokenizer(folder), origin=fingerprint(folder))
 
 
-def _learned_tokenizer(captions: Iterable[str], size: int, folder: Path) -> Tokenizer:
+def learned_vocabulary(captions: Iterable[str], size: int, folder: Path) -> Path:
+    """The folder, with a vocabulary of word pieces that was learned the first time."""
     if not (folder / "vocab.txt").exists():
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / "vocab.draft"
         learn_vocabulary(captions, size=size, path=draft)
         draft.replace(folder / "vocab.txt")
-    return Tokenizer(folder)
+    return folder
 
 
-def _bert_sizes(sizes: BertSizes, bert: str | None, tokenizer: Tokenizer) -> BertSizes:
-    return replace(sizes, vocabulary=tokenizer.size) if bert is None else read_bert_sizes(bert, layers=sizes.layers)
+def bert_sizes(sizes: BertSizes, bert: str | None, vocabulary: int) -> BertSizes:
+    """Those of `bert`, as many layers of it as `sizes` has; without one, `sizes` for so many word pieces."""
+    return replace(sizes, vocabulary=vocabulary) if bert is None else read_bert_sizes(bert, layers=sizes.layers)
+
+
+def load_bert(network: BertModel, name: str) -> None:
+    pretrained = BertModel.from_pretrained(
+        name, num_hidden_layers=network.config.num_hidden_layers, add_pooling_layer=False
+    )
+    network.load_state_dict(pretrained.state_dict())
 
 
 def _load_pretrained(regions: WindowExtractor, weights: Path | None) -> None:

@@ -32,10 +32,12 @@ class Batch:
 
 
 class CaptionedSet:
-    def __init__(self, captions: Sequence[Sequence[str]], tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, captions: Sequence[Sequence[str]], tokenizer: Tokenizer, *, append_full_stop: bool = True
+    ) -> None:
         """`captions` of each image."""
         self._unknown = tokenizer.unknown_id
-        self._ids = [[tokenizer(text, append_full_stop=True).ids for text in own] for own in captions]
+        self._ids = [[tokenizer(text, append_full_stop=append_full_stop).ids for text in own] for own in captions]
 
     def __len__(self) -> int:
         return len(self._ids)

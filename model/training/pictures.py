@@ -9,8 +9,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
+
+from model.framing import Framing
 
 Number = TypeVar("Number", bound=np.generic)
 SUFFIXES = {".webp", ".jpg", ".jpeg", ".png"}
@@ -20,16 +22,18 @@ def list_pictures(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
-def load_pictures(paths: Sequence[Path], *, side: int, folder: Path) -> NDArray[np.uint8]:
-    """The pictures squashed to side x side as one memory-mapped array [N, side, side, 3], decoded only once."""
+def load_pictures(paths: Sequence[Path], *, framing: Framing, folder: Path) -> NDArray[np.uint8]:
+    """The pictures framed, as one memory-mapped array [N, side, side, 3], decoded only once."""
 
     def drawn() -> Iterable[NDArray[np.uint8]]:
         for path in paths:
             with Image.open(path) as picture:
-                yield np.asarray(picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC))[None]
+                upright = ImageOps.exif_transpose(picture).convert("RGB")
+            resized = upright.resize(framing.resized(*upright.size), Image.Resampling.BICUBIC)
+            yield np.asarray(resized.crop(framing.window(*upright.size)))[None]
 
-    name = f"pictures-{digest([str(side), *map(str, paths)])}"
-    return computed_once(folder / f"{name}.npy", (len(paths), side, side, 3), np.uint8, drawn)
+    name = f"pictures-{digest([repr(framing), *map(str, paths)])}"
+    return computed_once(folder / f"{name}.npy", (len(paths), framing.side, framing.side, 3), np.uint8, drawn)
 
 
 def computed_once(

@@ -6,11 +6,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+from model.hat.config import HatConfig
 from model.regions.convnet import ConvNetConfig
 from model.regions.windows import WindowsConfig
+from model.selfalign.config import CameraConfig, VsrnConfig
 from model.teran.config import TeranConfig
 from model.training.align import AlignConfig
 from model.training.distil import DistilConfig
+from model.training.hat.stage import HatStage
+from model.training.selfalign.stage import SelfAlignStage
 from model.training.tables import read_toml
 
 
@@ -47,15 +51,32 @@ class ModelTable:
 
     start: str | None = None
     teran: TeranConfig = field(default_factory=TeranConfig)
+    hat: HatConfig | None = None  # in place of a TERAN, as the next two: only one of them can be named
+    camera: CameraConfig | None = None
+    vsrn: VsrnConfig | None = None
     windows: WindowsConfig | None = None  # without it regions come from files of features
     pretrained: Path | None = None  # an ONNX file with weights for the network of the windows
     # A folder, a package or a hub name of a BERT: its vocabulary and first layers begin the sentence side.
     bert: str | None = None
+    # Likewise of a Swin: its sizes and weights begin the image side of a HAT.
+    swin: str | None = None
     vocabulary_size: int = 6000  # pieces, learned from the captions where there is no `bert`
+    least_count: int = 4  # times that a word must occur in the captions to be one of VSRN's
+
+    @property
+    def system(self) -> str:
+        named = {"hat": self.hat, "camera": self.camera, "vsrn": self.vsrn}
+        return next((name for name, config in named.items() if config is not None), "teran")
 
     def __post_init__(self) -> None:
-        if self.start is not None and (self.windows or self.bert or self.pretrained or self.teran != TeranConfig()):
+        others = [config for config in (self.hat, self.camera, self.vsrn) if config is not None]
+        of_teran = self.windows or self.pretrained or self.teran != TeranConfig()
+        if self.start is not None and (of_teran or others or self.bert or self.swin):
             raise ValueError("`start` brings sizes and weights of its own: leave out all else")
+        if len(others) > 1 or (others and of_teran):
+            raise ValueError("a model is of one system: teran with its windows, hat, camera or vsrn")
+        if (self.swin and self.hat is None) or (self.bert and self.vsrn is not None):
+            raise ValueError("`swin` is for hat alone, and vsrn reads whole words: leave out `bert`")
         if self.windows is not None and self.windows.feature_width != self.teran.feature_width:
             raise ValueError(
                 f"a region has one width, but teran.feature_width is {self.teran.feature_width}"
@@ -65,7 +86,7 @@ class ModelTable:
             raise ValueError("teran.stopwords cannot be trained with: name them when it is done")
 
 
-Stage = AlignConfig | DistilConfig
+Stage = AlignConfig | DistilConfig | HatStage | SelfAlignStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +99,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         names = [stage.name for stage in self.stages]
-        if not names or not isinstance(self.stages[-1], AlignConfig):
-            raise ValueError("there must be stages, the last one of kind align")
+        if not names or isinstance(self.stages[-1], DistilConfig):
+            raise ValueError("there must be stages, the last one not of kind distil")
         for name, count in Counter(names).items():
             if count > 1 or not name.replace("-", "").replace("_", "").isalnum():
                 raise ValueError(f"a stage cannot be named {name!r}: letters, digits, - and _, and no two alike")

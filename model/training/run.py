@@ -11,18 +11,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.checkpoint import save_checkpoint
 from model.errors import BadRecipe
+from model.framing import Framing
 from model.regions.convnet import ConvNet
 from model.training.align import AlignConfig, AlignTask, Split, ViewKind
-from model.training.building import Beginning, build
+from model.training.beginning import Beginning, begin
+from model.training.building import TeranBeginning
 from model.training.captioned import CaptionedSet
 from model.training.data import CaptionedImages, read_training_data
 from model.training.distil import DistilConfig, DistilTask
 from model.training.hardware import Arithmetic, Hardware, find_hardware, first_alone
+from model.training.hat.building import HatBeginning
+from model.training.hat.stage import HatStage
+from model.training.hat.task import HatTask
 from model.training.loop import Task, Watch, run_stage
 from model.training.pictures import digest, list_pictures, load_pictures
 from model.training.recipe import Recipe, Stage
+from model.training.selfalign.building import CameraBeginning, VsrnBeginning
+from model.training.selfalign.stage import SelfAlignStage
+from model.training.selfalign.task import SelfAlignTask
 from model.training.sentence_teacher import Meanings, ask_teacher
 from model.training.views import ImageSet, Pictures, PublishedRegions, store_views
 
@@ -43,8 +50,8 @@ def train_recipe(recipe: Recipe, places: Places, *, device: str, watch: Watch, s
     logger.info("%d images to train on, %d to validate with", len(train), len(validation))
     with first_alone(hardware):
         captions = (caption for own in train.captions for caption in own)
-        begun = build(recipe.model, captions, root=places.root, text=places.work / "text")
-    begun.trainee.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        begun = begin(recipe, captions, root=places.root, text=places.work / "text")
+    begun.module.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     course = _Course(recipe, places, hardware, begun, train, validation)
     for number, stage in enumerate(recipe.stages, start=1):
         logger.info("stage %s", stage.name)
@@ -84,6 +91,10 @@ class _Course:
                 return self._align_task(stage, arithmetic)
             case DistilConfig():
                 return self._distil_task(stage, arithmetic)
+            case HatStage():
+                return self._hat_task(stage, arithmetic)
+            case SelfAlignStage():
+                return self._selfalign_task(stage, arithmetic)
 
     def identity(self, stages: Sequence[Stage]) -> str:
         """All that the weights after these stages depend on; how often a checkpoint is written is no part of it."""
@@ -92,14 +103,13 @@ class _Course:
         return repr((self.begun.origin, data, self.recipe.model, told, self.hardware.processes))
 
     def publish(self) -> None:
-        save_checkpoint(
-            self.places.output,
-            name=self.recipe.name,
-            teran=self.begun.trainee.teran,
-            regions=self.begun.trainee.regions,
-            tokenizer=self.begun.tokenizer,
-            dtype=torch.float16 if self.recipe.dtype == "float16" else torch.float32,
-        )
+        dtype = torch.float16 if self.recipe.dtype == "float16" else torch.float32
+        self.begun.save(self.places.output, name=self.recipe.name, dtype=dtype)
+
+    @property
+    def _teran(self) -> TeranBeginning:
+        assert isinstance(self.begun, TeranBeginning)
+        return self.begun
 
     def _align_task(self, stage: AlignConfig, arithmetic: Arithmetic) -> AlignTask:
         with first_alone(self.hardware):
@@ -109,8 +119,8 @@ class _Course:
             )
             meanings = self._meanings(stage, arithmetic)
         return AlignTask(
-            self.begun.trainee,
-            self.begun.tokenizer,
+            self._teran.trainee,
+            self._teran.tokenizer,
             stage,
             train=train,
             validation=validation,
@@ -131,10 +141,10 @@ class _Course:
         )
 
     def _captions(self, images: CaptionedImages) -> CaptionedSet:
-        return CaptionedSet(images.captions, self.begun.tokenizer)
+        return CaptionedSet(images.captions, self._teran.tokenizer)
 
     def _images(self, images: CaptionedImages, stage: AlignConfig, arithmetic: Arithmetic, *, views: int) -> ImageSet:
-        features, regions = self.recipe.data.features, self.begun.trainee.regions
+        features, regions = self.recipe.data.features, self._teran.trainee.regions
         if features is not None:
             if regions is not None:
                 raise BadRecipe("data.features are regions already found: leave out model.windows")
@@ -155,17 +165,17 @@ class _Course:
         )
 
     def _pictures(self, files: Sequence[Path]) -> NDArray[np.uint8]:
-        regions = self.begun.trainee.regions
+        regions = self._teran.trainee.regions
         assert regions is not None
         logger.info("decoding %d pictures, unless they are stored", len(files))
-        return load_pictures(files, side=regions.picture_side, folder=self.places.work / "cache")
+        return load_pictures(files, framing=Framing(regions.picture_side), folder=self.places.work / "cache")
 
     def _distil_task(self, stage: DistilConfig, arithmetic: Arithmetic) -> DistilTask:
         try:
             from model.training.teacher import Teacher
         except ImportError as error:
             raise BadRecipe(f"stage {stage.name} takes the extra `train`: install it") from error
-        regions = self.begun.trainee.regions
+        regions = self._teran.trainee.regions
         assert regions is not None and isinstance(regions.convnet, ConvNet)
         more = [file for folder in stage.pictures for file in list_pictures(self.places.root / folder)]
         with first_alone(self.hardware):
@@ -177,5 +187,28 @@ class _Course:
             stage,
             pictures=pictures,
             validation=validation,
+            arithmetic=arithmetic,
+        )
+
+    def _hat_task(self, stage: HatStage, arithmetic: Arithmetic) -> HatTask:
+        assert isinstance(self.begun, HatBeginning)
+        with first_alone(self.hardware):
+            return HatTask(
+                self.begun,
+                stage,
+                train=self.train,
+                validation=self.validation,
+                cache=self.places.work / "cache",
+                arithmetic=arithmetic,
+            )
+
+    def _selfalign_task(self, stage: SelfAlignStage, arithmetic: Arithmetic) -> SelfAlignTask:
+        assert isinstance(self.begun, CameraBeginning | VsrnBeginning) and self.recipe.data.features is not None
+        return SelfAlignTask(
+            self.begun,
+            stage,
+            train=self.train,
+            validation=self.validation,
+            features=self.places.root / self.recipe.data.features,
             arithmetic=arithmetic,
         )

@@ -15,6 +15,7 @@ class Prototypes(nn.Module):
     def __init__(self, count: int, width: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(F.normalize(torch.randn(count, width), dim=1))
+        self.still = False  # while it is set, they do not learn
 
     def normalise(self) -> None:
         with torch.no_grad():
@@ -22,7 +23,9 @@ class Prototypes(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Unit vectors [..., D] -> cosines [..., K]."""
-        return F.linear(vectors, self.weight)
+        # Zeros and not nothing for a gradient: of several processes each waits for that of every weight.
+        weight = self.weight.detach() + 0 * self.weight if self.still else self.weight
+        return F.linear(vectors, weight)
 
 
 def concept_loss(prototypes: Prototypes, regions: Tensor, words: Tensor, real_words: Tensor) -> Tensor:

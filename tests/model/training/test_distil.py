@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from model.framing import Framing
 from model.training.distil import map_distance, mix
 from model.training.pictures import list_pictures, load_pictures, random_views
 
@@ -40,8 +41,8 @@ def test_pictures_are_decoded_once(tmp_path):
 
     Image.new("RGB", (40, 20), (255, 0, 0)).save(tmp_path / "a.png")
     paths = list_pictures(tmp_path)
-    first = load_pictures(paths, side=8, folder=tmp_path / "cache")
+    first = load_pictures(paths, framing=Framing(8), folder=tmp_path / "cache")
     (tmp_path / "a.png").unlink()
-    again = load_pictures(paths, side=8, folder=tmp_path / "cache")
+    again = load_pictures(paths, framing=Framing(8), folder=tmp_path / "cache")
     assert first.shape == (1, 8, 8, 3)
     assert np.array_equal(first, again)
