@@ -42,22 +42,21 @@ validation = "choosing"
 WIDTH = 1280  # of the features
 BERT = "{ width = 128, layers = 2, heads = 4, feedforward = 256, positions = 64 }"
 RECIPES = {
-    "hat": f"""
+    "hat": """
 [model]
 vocabulary_size = 2500
 [model.hat]
 width = 64
 text_layers = [1, 2, 2]
-swin = {{ width = 32, depths = [1, 1, 2, 1], heads = [1, 2, 4, 8], window = 2, drop_path = 0.0 }}
-bert = {BERT}
+swin = { width = 16, depths = [1, 1, 2, 1], heads = [1, 2, 4, 8], window = 2, drop_path = 0.0 }
+bert = { width = 64, layers = 2, heads = 2, feedforward = 128, positions = 64 }
 [[stages]]
 kind = "hat"
 name = "stage"
-images = 50
-captions = 1
+images = 32
 hardest = false
 smallest_crop = 1.0
-optimization = {{ epochs = 25, lr = 1e-3, weight_decay = 0.0, warmup_steps = 40, validate_every = 200 }}
+optimization = { epochs = 50, lr = 1e-3, weight_decay = 0.0, warmup_steps = 50, validate_every = 400 }
 """,
     "camera": f"""
 [model]
