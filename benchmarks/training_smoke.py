@@ -40,23 +40,24 @@ train = ["learned"]
 validation = "choosing"
 """
 WIDTH = 1280  # of the features
+OPTIMIZATION = "lr = 1e-3, weight_decay = 0.0, warmup_steps = 40, checkpoint_every = 20"
 BERT = "{ width = 128, layers = 2, heads = 4, feedforward = 256, positions = 64 }"
 RECIPES = {
-    "hat": """
+    "hat": f"""
 [model]
 vocabulary_size = 2500
 [model.hat]
 width = 64
 text_layers = [1, 2, 2]
-swin = { width = 16, depths = [1, 1, 2, 1], heads = [1, 2, 4, 8], window = 2, drop_path = 0.0 }
-bert = { width = 64, layers = 2, heads = 2, feedforward = 128, positions = 64 }
+swin = {{ width = 16, depths = [1, 1, 2, 1], heads = [1, 2, 4, 8], window = 2, drop_path = 0.0 }}
+bert = {{ width = 64, layers = 2, heads = 2, feedforward = 128, positions = 64 }}
 [[stages]]
 kind = "hat"
 name = "stage"
 images = 32
 hardest = false
 smallest_crop = 1.0
-optimization = { epochs = 50, lr = 1e-3, weight_decay = 0.0, warmup_steps = 50, validate_every = 400 }
+optimization = {{ epochs = 50, {OPTIMIZATION}, validate_every = 400 }}
 """,
     "camera": f"""
 [model]
@@ -74,7 +75,7 @@ name = "stage"
 images = 50
 prototypes = 128
 bert_lr = 1e-3
-optimization = {{ epochs = 15, lr = 1e-3, weight_decay = 0.0, warmup_steps = 40, validate_every = 100 }}
+optimization = {{ epochs = 15, {OPTIMIZATION}, validate_every = 100 }}
 """,
     "vsrn": f"""
 [model]
@@ -86,10 +87,11 @@ word_width = 128
 [[stages]]
 kind = "selfalign"
 name = "stage"
-images = 50
+images = 32
+hardest = false
 prototypes = 128
 captioner = {{ hidden = 64, word_width = 64, longest = 16 }}
-optimization = {{ epochs = 15, lr = 1e-3, weight_decay = 0.0, warmup_steps = 40, validate_every = 100 }}
+optimization = {{ epochs = 20, {OPTIMIZATION}, validate_every = 200 }}
 """,
 }
 

@@ -35,17 +35,20 @@ class Losses:
 class CameraObjective(nn.Module):
     """B images and B sentences, pairs at the same places."""
 
-    def __init__(self, prototypes: Prototypes, *, margin: float = MARGIN, negatives: int = NEGATIVES) -> None:
+    def __init__(
+        self, prototypes: Prototypes, *, margin: float = MARGIN, hardest: bool = True, negatives: int = NEGATIVES
+    ) -> None:
         super().__init__()
         self.prototypes = prototypes
         self.margin = margin
+        self.hardest = hardest
         self.negatives = negatives
 
     def forward(self, images: CameraImages, sentences: CameraSentences) -> Losses:
         losses = {
             "concept": concept_loss(self.prototypes, images.concepts, sentences.concepts, sentences.real),
             "context": both_contexts(images.context, sentences.context, sentences.counted, negatives=self.negatives),
-            "ranking": contrastive_loss(camera_scores(images, sentences), margin=self.margin, hardest=True),
+            "ranking": contrastive_loss(camera_scores(images, sentences), margin=self.margin, hardest=self.hardest),
             "diversity": diversity_loss(images.view_logits),
         }
         return Losses(losses, {"diversity": DIVERSITY})
@@ -55,12 +58,19 @@ class VsrnObjective(nn.Module):
     """B images and B sentences, pairs at the same places; the sentences as labels for the captioner too."""
 
     def __init__(
-        self, prototypes: Prototypes, captioner: Captioner, *, margin: float = MARGIN, negatives: int = NEGATIVES
+        self,
+        prototypes: Prototypes,
+        captioner: Captioner,
+        *,
+        margin: float = MARGIN,
+        hardest: bool = True,
+        negatives: int = NEGATIVES,
     ) -> None:
         super().__init__()
         self.prototypes = prototypes
         self.captioner = captioner
         self.margin = margin
+        self.hardest = hardest
         self.negatives = negatives
 
     def forward(self, images: VsrnImages, sentences: VsrnSentences, labels: Tensor) -> Losses:
@@ -68,7 +78,7 @@ class VsrnObjective(nn.Module):
         losses = {
             "concept": concept_loss(self.prototypes, images.concepts, sentences.concepts, sentences.real),
             "context": both_contexts(images.context, sentences.context, sentences.counted, negatives=self.negatives),
-            "ranking": contrastive_loss(scores, margin=self.margin, hardest=True),
+            "ranking": contrastive_loss(scores, margin=self.margin, hardest=self.hardest),
             "captioning": captioning_loss(self.captioner, images.relations, labels),
         }
         return Losses(losses, {})

@@ -19,6 +19,7 @@ class SelfAlignStage:
     name: str
     optimization: Optimization
     margin: float = 0.2
+    hardest: bool = True  # only the worst wrong image and caption count in the ranking, as published
     images: int = 128  # of a batch, each with one of its captions
     negatives: int = 512  # places of others that the context of an item competes with
     prototypes: int = 1024

@@ -112,9 +112,11 @@ class SelfAlignTask:
 def build_pairs(begun: CameraBeginning | VsrnBeginning, stage: SelfAlignStage) -> CameraPairs | VsrnPairs:
     torch.manual_seed(stage.optimization.seed)
     prototypes = Prototypes(stage.prototypes, begun.network.config.embedding_width)
+    margin, hardest, negatives = stage.margin, stage.hardest, stage.negatives
     match begun:
         case CameraBeginning(network):
-            return CameraPairs(network, CameraObjective(prototypes, margin=stage.margin, negatives=stage.negatives))
+            objective = CameraObjective(prototypes, margin=margin, hardest=hardest, negatives=negatives)
+            return CameraPairs(network, objective)
         case VsrnBeginning(network, words):
             sizes = stage.captioner
             captioner = Captioner(
@@ -125,7 +127,7 @@ def build_pairs(begun: CameraBeginning | VsrnBeginning, stage: SelfAlignStage) -
                 longest=sizes.longest,
                 dropout=sizes.dropout,
             )
-            objective = VsrnObjective(prototypes, captioner, margin=stage.margin, negatives=stage.negatives)
+            objective = VsrnObjective(prototypes, captioner, margin=margin, hardest=hardest, negatives=negatives)
             return VsrnPairs(network, objective)
 
 

@@ -41,6 +41,10 @@ def test_every_recipe_that_ships_can_be_read(path):
         ('images = "pictures"', "", "either `images` or `features`"),
         ('views = "stored"', 'views = "stored"\nconvnet_lr = 1e-4', "convnet_lr must be 0 where views are stored"),
         ('start = "bundled"', 'start = "bundled"\nbert = "x"', "`start` brings sizes and weights of its own"),
+        ('start = "bundled"', "hat = { text_layers = [1, 2] }", "must be three layers of BERT's 12"),
+        ('start = "bundled"', "hat = {}\nvsrn = {}", "a model is of one system"),
+        ('start = "bundled"', 'vsrn = {}\nbert = "x"', "vsrn reads whole words"),
+        ('kind = "align"\nname = "sides"\nviews = "stored"', 'kind = "hat"\nname = "x"\nimages = 1', "images must be"),
         ("[data]", "data", "cannot be read"),
     ],
 )

@@ -47,6 +47,14 @@ def test_prototypes_keep_their_length():
     assert prototypes.weight.grad is not None
 
 
+def test_still_prototypes_draw_words_and_do_not_learn():
+    prototypes, words = Prototypes(5, 8), random(3, 3, 8).requires_grad_()
+    prototypes.still = True
+    concept_loss(prototypes, random(3, 4, 8), words, REAL).backward()
+    assert float(prototypes.weight.grad.abs().max()) == 0.0
+    assert float(words.grad.abs().max()) > 0.0
+
+
 @pytest.mark.parametrize("negatives", [2, 512])
 def test_the_context_of_an_item_competes_with_the_hardest_places_of_others(negatives):
     wholes, places = random(3, 8), random(3, 3, 8, seed=1)
