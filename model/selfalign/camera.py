@@ -32,6 +32,12 @@ class CameraImages:
         """[N, 2 D]: the mean of the places, then the fused vector; both halved, as they count in the score."""
         return 0.5 * torch.cat([self.context.local.mean(dim=1), self.context.fused], dim=1)
 
+    @property
+    def joined(self) -> Tensor:
+        """[N, V, 3 D]: every view with the context behind it, so that one product with a sentence is a whole score."""
+        shared = self.context_vectors[:, None].expand(-1, self.views.shape[1], -1)
+        return torch.cat([self.views, shared], dim=2)
+
 
 @dataclass(frozen=True, slots=True)
 class CameraSentences:
@@ -45,6 +51,11 @@ class CameraSentences:
     def context_vectors(self) -> Tensor:
         """[N, 2 D]: what an image's means are compared with is the fused vector, and the other way round."""
         return torch.cat([self.context.fused, mean_of_places(self.context.local, self.counted)], dim=1)
+
+    @property
+    def joined(self) -> Tensor:
+        """[N, 3 D]"""
+        return torch.cat([self.vectors, self.context_vectors], dim=1)
 
 
 class GatedSelfAttention(nn.Module):

@@ -15,13 +15,16 @@ from model.selfalign.word_pieces import WordPieces, pad_ids
 from model.teran.tokenizer import check_words
 
 VIEWS: Final = "views"
-CONTEXT: Final = "context"
 
 
 class CameraEncoder:
-    """An Encoder (model/encoder.py): the best view of an image for a sentence, and the context of both."""
+    """An Encoder (model/encoder.py): the best view of an image for a sentence, and the context of both.
 
-    score_spec = ScoreSpec((Term(VIEWS, MaxSim()), Term(CONTEXT, MaxSim())))
+    The context lies behind every view. That takes more room than a channel of its own, but candidates are found by the
+    score itself: by the views alone, many of the best would be missed in a large collection.
+    """
+
+    score_spec = ScoreSpec((Term(VIEWS, MaxSim()),))
 
     def __init__(
         self, network: Camera, pieces: WordPieces, regions: RegionExtractor | None, *, name: str, fingerprint: str
@@ -32,8 +35,7 @@ class CameraEncoder:
         self._regions = regions
         self.name = name
         self.fingerprint = fingerprint
-        width = network.config.embedding_width
-        self.channel_widths = {VIEWS: width, CONTEXT: 2 * width}
+        self.channel_widths = {VIEWS: 3 * network.config.embedding_width}
 
     @property
     def framing(self) -> Framing:
@@ -49,8 +51,7 @@ class CameraEncoder:
 
     def _encode_set(self, regions: RegionFeatures) -> list[dict[str, torch.Tensor]]:
         images = self._network.image_side(regions.features, regions.boxes, regions.sizes)
-        pairs = zip(images.views.cpu(), images.context_vectors.cpu(), strict=True)
-        return [{VIEWS: views, CONTEXT: context[None]} for views, context in pairs]
+        return [{VIEWS: views} for views in images.joined.cpu()]
 
     def encode_sentences(self, sentences: Sequence[str]) -> list[SentenceEmbedding]:
         config = self._network.config
@@ -59,9 +60,5 @@ class CameraEncoder:
         pieces = [self._pieces(text, longest=config.max_words, cut=config.cut_long_sentences) for text in sentences]
         ids, lengths = pad_ids(pieces, width=config.max_words if config.padding_counts else None)
         with torch.inference_mode():
-            encoded = self._network.sentence_side(ids.to(self._device), lengths.to(self._device))
-            vectors, contexts = encoded.vectors.cpu(), encoded.context_vectors.cpu()
-        return [
-            whole_sentence(text, {VIEWS: vector[None], CONTEXT: context[None]})
-            for text, vector, context in zip(sentences, vectors, contexts, strict=True)
-        ]
+            vectors = self._network.sentence_side(ids.to(self._device), lengths.to(self._device)).joined.cpu()
+        return [whole_sentence(text, {VIEWS: vector[None]}) for text, vector in zip(sentences, vectors, strict=True)]

@@ -90,8 +90,8 @@ def test_what_is_indexed_is_what_was_encoded(encoder, collection):
         torch.testing.assert_close(stored[name], vectors, atol=2e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("encoder", ["vsrn"], indirect=True)
-def test_where_an_image_is_one_vector_the_shortlist_is_the_answer(encoder, collection):
+@pytest.mark.parametrize("encoder", ["camera", "vsrn"], indirect=True)
+def test_where_a_sentence_is_one_vector_the_shortlist_is_the_answer(encoder, collection):
     snapshot = open_snapshot(collection)
     for sentence in encoder.encode_sentences(SENTENCES):
         hits = search(snapshot, sentence, limit=6, shortlist_size=6).hits

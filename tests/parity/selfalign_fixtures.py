@@ -109,24 +109,21 @@ def check_camera(case: str, published: PublishedModel, config, inputs, outputs) 
 
 
 def camera_arrays(images: CameraImages, sentences: CameraSentences) -> dict[str, torch.Tensor]:
-    whole = images.context_vectors
-    shared = whole[:, None].expand(-1, images.views.shape[1], -1)  # the context is the same for all views
     return context_arrays(images, sentences) | {
         "image_global": images.views,
         "caption_global": sentences.vectors,
         "view_logits": images.view_logits,
         "image_views": images.views,
-        "image_context": whole,
-        "image_index": torch.cat([images.views, shared], dim=2),
-        "caption_index": torch.cat([sentences.vectors, sentences.context_vectors], dim=1),
+        "image_context": images.context_vectors,
+        "image_index": images.joined,
+        "caption_index": sentences.joined,
     }
 
 
 def camera_scores(camera: Camera, regions: RegionFeatures, sentences: CameraSentences) -> torch.Tensor:
     """By the score specification, as the index has it."""
     encoder = CameraEncoder(camera, None, None, name="", fingerprint="")
-    channels = zip(sentences.vectors, sentences.context_vectors, strict=True)
-    queries = [whole_sentence("", {"views": own[None], "context": context[None]}) for own, context in channels]
+    queries = [whole_sentence("", {"views": own[None]}) for own in sentences.joined]
     return score_matrix(encoder.score_spec, encoder.encode_features(regions), queries)
 
 

@@ -19,10 +19,10 @@ def test_a_camera_becomes_a_folder_of_our_own_with_the_published_switches_on(tmp
     import_published(checkpoint, tmp_path / "imported", bert=bert)
     encoder, some = load_encoder(str(tmp_path / "imported")), regions(4, 4)
     as_published = camera(scaling="feature").image_side(some.features, some.boxes, some.sizes)
-    for image, views in zip(encoder.encode_features(some), as_published.views, strict=True):
+    for image, views in zip(encoder.encode_features(some), as_published.joined, strict=True):
         torch.testing.assert_close(image.channels["views"], views)
     (sentence,) = encoder.encode_sentences(["a dog"])
-    assert sentence.channels["views"].shape == (1, 8) and encoder.name == "best"
+    assert sentence.channels["views"].shape == (1, 24) and encoder.name == "best"
 
 
 def test_a_vsrn_needs_its_words(tmp_path):
