@@ -41,12 +41,8 @@ from model.evaluation.captions import CaptionedImage, read_captions
 from model.evaluation.contact_sheet import Cell, TellingQuery, draw_sheet, telling_queries
 from model.evaluation.plot import plot_ranks
 from model.evaluation.protocol import evaluate_encoder, score_everything
-from model.hat.published import import_published as import_hat
-from model.hat.published import is_published as is_hat
+from model.published import import_published
 from model.scoring import align
-from model.selfalign.published import import_published as import_selfalign
-from model.selfalign.published import is_published as is_selfalign
-from model.teran.published import import_published as import_teran
 from model.training.loop import Progress
 from model.training.recipe import read_recipe
 from model.training.run import Places, train_recipe
@@ -340,12 +336,7 @@ def import_checkpoint(
     ] = None,
 ) -> None:
     """Convert a published checkpoint, whichever system it is of; nothing that is pickled in it is run."""
-    if ensemble or is_hat(checkpoint):
-        import_hat([checkpoint, *(ensemble or [])], folder, bert=bert)
-    elif is_selfalign(checkpoint):
-        import_selfalign(checkpoint, folder, bert=bert, vocabulary=vocabulary)
-    else:
-        import_teran(checkpoint, folder, bert=bert)
+    import_published(checkpoint, folder, bert=bert, ensemble=ensemble or [], vocabulary=vocabulary)
     say(f"{folder}: imported; name it with --model or TERAN_MODEL, and region features with --features")
 
 

@@ -115,8 +115,9 @@ def build_pairs(begun: CameraBeginning | VsrnBeginning, stage: SelfAlignStage) -
     margin, hardest, negatives = stage.margin, stage.hardest, stage.negatives
     match begun:
         case CameraBeginning(network):
-            objective = CameraObjective(prototypes, margin=margin, hardest=hardest, negatives=negatives)
-            return CameraPairs(network, objective)
+            return CameraPairs(
+                network, CameraObjective(prototypes, margin=margin, hardest=hardest, negatives=negatives)
+            )
         case VsrnBeginning(network, words):
             sizes = stage.captioner
             captioner = Captioner(
