@@ -140,7 +140,7 @@ def test_data_that_a_system_cannot_look_at_is_refused(folder, system, told):
 
 
 def test_captions_that_camera_would_not_read_are_refused_before_it_is_trained(folder):
-    model = MODELS["camera"].replace("heads = 2", "heads = 2, max_words = 5")
+    model = MODELS["camera"].replace("heads = 2", "heads = 2, max_words = 5", 1)
     with pytest.raises(BadRecipe, match=r"the caption 'a dog number \d+ \.' cannot be trained with"):
         train(recipe(folder, "camera", model=model), folder, folder / "work")
 
