@@ -14,7 +14,7 @@ from indexer.calibration import calibrate
 from indexer.index.byte_rows import ByteRows, ByteScale, byte_words
 from indexer.index.durable_files import check_seal, checksum_of
 from indexer.index.errors import NoCommit, UnknownCollection
-from indexer.index.kernels import CODE_BITS, nearest_entries
+from indexer.index.kernels import nearest_entries
 from indexer.index.layout import SEGMENTS
 from indexer.index.manifest import Manifest, read_latest
 from indexer.index.region_codes import (
@@ -28,6 +28,7 @@ from indexer.index.region_codes import (
 )
 from indexer.index.segment import REGION_CODES, Coding, read_head
 from indexer.index.threads import divided
+from indexer.index.vector_loops import CODE_BITS
 
 TRAINED_FROM = 150_000  # regions that make codebooks; fewer are compared by their bytes, quickly enough
 CODED_FROM = 36_000  # regions that are coded where there are codebooks
@@ -100,7 +101,7 @@ def _calibrated(
     offsets: NDArray[np.int64],
 ) -> CodedRegions:
     checksum = checksum_of(known.codebooks.tobytes())
-    sizes = calibrate(RegionCodes(known.codebooks, codes), byte_rows, scale, offsets)
+    sizes = calibrate(RegionCodes.of(known.codebooks, codes), byte_rows, scale, offsets)
     return CodedRegions(known.codebooks, codes, Coding(checksum, error, known.trained_error, sizes))
 
 

@@ -12,7 +12,7 @@ from indexer.index.segment import Coding
 from indexer.index.snapshot import Part, Snapshot
 
 FULL_RECALL = 1.0  # for which nothing is passed over
-TOP = 10  # whose recall the sizes were calibrated for
+TOP = 10  # whose recall sizes are calibrated for
 BEYOND = 4  # times the largest size that was calibrated, for a recall beyond the highest
 
 
@@ -61,7 +61,7 @@ def _scan(
             alike.setdefault(coding.codebooks, []).append((part, codes, coding))
     promising = {}
     for group in alike.values():
-        tables = word_tables(group[0][1].codebooks, words)
+        tables = word_tables(group[0][1].in_bytes, words)
         scores = [code_scores(codes, part.segment.offsets, part.alive, tables) for part, codes, _ in group]
         size = max(least, sum(_size(coding, recall=recall, limit=limit) for *_, coding in group))
         bar = _bar(scores, size=size)

@@ -14,6 +14,7 @@ from indexer.index.faiss_codes import map_index
 from indexer.index.region_codes import (
     ENTRIES,
     STARTS,
+    ByteCodebooks,
     Codebooks,
     RegionCodes,
     code_scores,
@@ -24,6 +25,7 @@ from indexer.index.region_codes import (
 
 WIDTH = 8
 CODEBOOKS: Codebooks = np.random.default_rng(0).standard_normal((STARTS[-1], WIDTH)).astype(np.float32)
+IN_BYTES = ByteCodebooks.of(CODEBOOKS)
 
 
 def entries_of(codes: NDArray[np.uint32]) -> list[NDArray[np.uint32]]:
@@ -43,23 +45,23 @@ def random_codes(count: int, seed: int) -> NDArray[np.uint32]:
 def test_the_scan_is_that_of_the_obvious_way(counts: list[int], words: int, seed: int) -> None:
     codes, offsets = random_codes(sum(counts), seed), np.cumsum([0, *counts])
     alive = np.random.default_rng(seed).random(len(counts)) < 0.8
-    tables = word_tables(CODEBOOKS, np.random.default_rng(seed).standard_normal((words, WIDTH)).astype(np.float32))
+    tables = word_tables(IN_BYTES, np.random.default_rng(seed).standard_normal((words, WIDTH)).astype(np.float32))
     lanes = tables.astype(np.int64).swapaxes(0, 1).reshape(STARTS[-1], -1)  # [entries, W and what fills up]
     worth = sum(lanes[entries] for entries in entries_of(codes))
     expected = [worth[a:b].max(axis=0).sum() for a, b in pairwise(offsets)]
-    found = code_scores(RegionCodes(CODEBOOKS, codes), offsets, alive, tables)
+    found = code_scores(RegionCodes.of(CODEBOOKS, codes), offsets, alive, tables)
     assert found.tolist() == np.where(alive, expected, -1).tolist()
 
 
 @pytest.mark.parametrize("words", [1, 16, 17, 200])
 def test_tables_add_up_within_a_byte(words: int) -> None:
-    tables = word_tables(CODEBOOKS, np.random.default_rng(words).standard_normal((words, WIDTH)).astype(np.float32))
+    tables = word_tables(IN_BYTES, np.random.default_rng(words).standard_normal((words, WIDTH)).astype(np.float32))
     most = sum(tables[:, a:b].max(axis=1).astype(int) for a, b in pairwise(STARTS))
     assert 200 < most.max() <= 255
 
 
 def test_tables_of_words_that_say_nothing_are_zero() -> None:
-    assert not word_tables(CODEBOOKS, np.zeros((3, WIDTH), np.float32)).any()
+    assert not word_tables(IN_BYTES, np.zeros((3, WIDTH), np.float32)).any()
 
 
 def test_faiss_gives_back_what_it_was_given(tmp_path: Path) -> None:
