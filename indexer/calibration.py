@@ -6,32 +6,44 @@ from numpy.typing import NDArray
 from indexer.index.byte_rows import ZERO, ByteRows, ByteScale, byte_scores, byte_words
 from indexer.index.region_codes import RegionCodes, code_scores, word_tables
 from indexer.index.shortlist import TOP
+from indexer.index.sketches import sketch_scores
 
 QUESTIONS = 100
 WORDS = 11
 RECALLS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
-CAUTION = 0.5  # share of the misses that a promise allows which may happen here: real questions are not these
+CAUTION = 0.25  # share of the misses that a promise allows which each step may make here: real questions are not these
 CLOSENESS = (0.2, 0.8)  # cosine of a word with the region that it is made of: some mean little, and none is a region
 
+Sizes = dict[float, int]
 
-def calibrate(
-    codes: RegionCodes, byte_rows: ByteRows, scale: ByteScale, offsets: NDArray[np.int64]
-) -> dict[float, int]:
-    """Recall of the exact top 10 -> images of this segment to shortlist."""
+
+def calibrate(codes: RegionCodes, byte_rows: ByteRows, scale: ByteScale) -> tuple[Sizes, Sizes]:
+    """Recall of the exact top 10 -> images to shortlist by their codes, and by their sketches before that."""
     random = np.random.default_rng(0)
-    images = np.arange(len(offsets) - 1)
+    images = np.arange(len(codes.offsets) - 1)
     alive = np.ones(len(images), np.bool_)
-    ranks = []
+    of_codes, of_sketches = [], []
     for image in random.choice(images, QUESTIONS):
-        words = _question(byte_rows[offsets[image] : offsets[image + 1]], random, width=codes.codebooks.shape[1])
-        exact = byte_scores(byte_rows, scale, offsets, images, byte_words(words))
+        rows = byte_rows[codes.offsets[image] : codes.offsets[image + 1]]
+        words = _question(rows, random, width=byte_rows.shape[1])
+        exact = byte_scores(byte_rows, scale, codes.offsets, images, byte_words(words))
         best = np.argsort(-exact)[:TOP]
-        cheap = code_scores(codes, offsets, alive, word_tables(codes.in_bytes, words))
-        at_least = np.cumsum(np.bincount(cheap)[::-1])[::-1]  # images that score so much or more
-        ranks.append(at_least[cheap[best]])
+        tables = word_tables(codes.codebooks, words)
+        of_codes.append(_ranks(code_scores(codes, images, tables.codes), best))
+        of_sketches.append(_ranks(sketch_scores(codes.sketches, alive, tables.sketches), best))
+    return _needed(of_codes), _needed(of_sketches)
+
+
+def _ranks(scores: NDArray[np.int32], best: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many images score as much as each of the best, or more."""
+    at_least: NDArray[np.int64] = np.cumsum(np.bincount(scores)[::-1])[::-1]
+    return at_least[scores[best]]
+
+
+def _needed(ranks: list[NDArray[np.int64]]) -> Sizes:
     every = np.sort(np.concatenate(ranks))  # [questions * 10], the size that each of the best would have needed
-    needed = {recall: len(every) - 1 - int((1 - recall) * CAUTION * len(every)) for recall in RECALLS}
-    return {recall: int(every[place]) for recall, place in needed.items()}
+    places = {recall: len(every) - 1 - int((1 - recall) * CAUTION * len(every)) for recall in RECALLS}
+    return {recall: int(every[place]) for recall, place in places.items()}
 
 
 def _question(rows: ByteRows, random: np.random.Generator, *, width: int) -> NDArray[np.float32]:

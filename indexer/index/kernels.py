@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from indexer.index.vector_loops import CODE_BITS, LANES, best_codes, dot_bytes, dot_floats
+from indexer.index.vector_loops import CODE_BITS, LANES, best_codes, best_sketch, dot_bytes, dot_floats
 
 Kernel = Callable[..., Any]
 
@@ -25,23 +25,66 @@ def compiled(function: Kernel) -> Kernel:
 
 
 @compiled
-def scan_codes(codes: Any, offsets: Any, alive: Any, tables: Any, first: int, last: int, scores: Any) -> None:
-    """Add to `scores` [n] int32 of the images from `first` to before `last` what their codes say; -1 for the dead.
+def draw_sketches(codes: Any, offsets: Any, images_of_block: int, triples: Any, starts: Any) -> Any:
+    """The distinct first stages of every image's codes, three in a triple; how many triples that makes.
 
-    Codes [sum of R] uint32, offsets [n + 1] int64, alive [n] bool, tables [blocks, entries, 16] uint8.
+    Triples [enough] uint32, starts [blocks + 1]. The last triple of an image repeats its last entry, and has the
+    highest bit.
     """
+    entries = 1 << CODE_BITS[0]
+    seen = np.full(entries, -1, np.int64)
+    found = np.zeros(entries + 2, np.uint32)
+    end = 0
+    for image in range(len(offsets) - 1):
+        if image % images_of_block == 0:
+            starts[image // images_of_block] = end
+        count = 0
+        for place in range(offsets[image], offsets[image + 1]):
+            entry = codes[place] & np.uint32(entries - 1)
+            if seen[entry] != image:
+                seen[entry] = image
+                found[count] = entry
+                count += 1
+        found[count : count + 2] = found[count - 1]
+        for place in range(0, count, 3):
+            triples[end] = found[place] | found[place + 1] << np.uint32(10) | found[place + 2] << np.uint32(20)
+            end += 1
+        triples[end - 1] |= np.uint32(1 << 31)
+    starts[-1] = end
+    return end
+
+
+@compiled
+def scan_sketches(triples: Any, start: int, alive: Any, tables: Any, first: int, last: int, scores: Any) -> None:
+    """What the sketches of the images from `first` to before `last` say, to `scores` [n] int32; -1 of the dead.
+
+    `start` is where the sketch of the first begins, tables [blocks, entries, 16] uint8.
+    """
+    address = triples.ctypes.data + 4 * start
     for image in range(first, last):
-        score = -1
-        count = offsets[image + 1] - offsets[image]
-        if alive[image] and count > 0:
-            score = 0
-            for block in range(tables.shape[0]):
-                score += best_codes(
-                    tables.ctypes.data + block * tables.shape[1] * LANES,
-                    codes.ctypes.data + 4 * offsets[image],
-                    count,
-                )
-        scores[image] = score
+        score, read = 0, 0
+        for block in range(tables.shape[0]):
+            found = best_sketch(tables.ctypes.data + block * tables.shape[1] * LANES, address)
+            score += found & 0xFFFFFFFF
+            read = found >> 32
+        address += 4 * read
+        scores[image] = score if alive[image] else -1
+
+
+@compiled
+def scan_codes(codes: Any, offsets: Any, images: Any, tables: Any, first: int, last: int, scores: Any) -> None:
+    """What the codes of some images say, into `scores` [K] int32, those of `images` [first:last].
+
+    Codes [sum of R] uint32, offsets [n + 1], images [K] int64, tables [blocks, entries, 16] uint8.
+    """
+    for place in range(first, last):
+        start, end = offsets[images[place]], offsets[images[place] + 1]
+        score = 0
+        for block in range(tables.shape[0]):
+            score += best_codes(
+                tables.ctypes.data + block * tables.shape[1] * LANES, codes.ctypes.data + 4 * start, end - start
+            )
+        scores[place] = score
 
 
 @njit(nogil=True, inline="always")
@@ -57,6 +100,14 @@ def _four_products(rows: Any, row: int, end: int, words: Any, block: int, produc
         words.shape[1],
         products.ctypes.data,
     )
+
+
+@compiled
+def count_scores(scores: Any, counts: Any) -> None:
+    """Add to `counts` how many have which of the scores [K] int32; -1 is none."""
+    for score in scores:
+        if score >= 0:
+            counts[score] += 1
 
 
 @compiled
@@ -235,13 +286,18 @@ def nearest_entries(
 
 def warm_up() -> None:
     """Compile what a search needs, or read it from where it is kept: seconds that no user should wait for."""
-    offsets, scores = np.array([0, 1]), np.empty(1, np.int32)
-    tables = np.zeros((1, sum(2**bits for bits in CODE_BITS), LANES), np.uint8)
-    scan_codes(np.zeros(1, np.uint32), offsets, np.ones(1, np.bool_), tables, 0, 1, scores)
-    words, steps, zeros = (
-        np.zeros((1, 1, LANES, 4), np.int8),
-        np.zeros((1, LANES), np.float32),
-        np.zeros((1, LANES), np.int32),
-    )
-    rows, images = np.zeros((1, 4), np.uint8), np.zeros(1, np.int64)
-    best_products(rows, offsets, images, words, steps, zeros, 0, 1, np.empty(1, np.float32))
+    offsets, images, alive = np.array([0, 1]), np.zeros(1, np.int64), np.ones(1, np.bool_)
+    entries = np.array([0, *np.cumsum([2**bits for bits in CODE_BITS])])
+    steps, zeros, scores = np.zeros((3, 1, LANES), np.float32), np.zeros((1, LANES), np.int32), np.empty(1, np.float32)
+    words, products = np.zeros((1, 1, LANES, 4), np.int8), np.zeros((1, entries[-1], LANES), np.int32)
+    tables = np.zeros(products.shape, np.uint8)
+    rows = np.zeros((4, 4), np.uint8)
+    entry_products(rows, words, 0, 4, products)
+    fill_tables(products, entries, steps, tables)
+    codes, steps_of_codes = np.zeros(1, np.uint32), np.empty(1, np.int32)
+    draw_sketches(codes, offsets, 1, codes, offsets)
+    scan_sketches(codes, 0, alive, tables, 0, 1, steps_of_codes)
+    offsets = np.array([0, 1])
+    scan_codes(codes, offsets, images, tables, 0, 1, steps_of_codes)
+    best_products(rows, offsets, images, words, steps[0], zeros, 0, 1, scores)
+    best_cosines(rows[:, :2].view(np.uint16), offsets, images, np.zeros((1, 1, LANES), np.float32), 0, 1, scores)

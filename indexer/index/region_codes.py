@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from indexer.index.byte_rows import ByteRows, byte_rows_of, byte_words
 from indexer.index.faiss_codes import FaissIndex, codes_of, map_index, write_index
 from indexer.index.kernels import entry_products, fill_tables, scan_codes
+from indexer.index.sketches import Sketches, SketchTables, sketches_of
 from indexer.index.threads import divided
 from indexer.index.vector_loops import CODE_BITS, LANES
 
@@ -21,8 +22,8 @@ LEAST = 2000  # images that are worth a thread
 LEAST_ENTRIES = 2048  # that are
 
 Codebooks = NDArray[np.float32]  # [sum of ENTRIES, D], one behind the other
-Codes = NDArray[np.uint32]  # [sum of R], 12, 10 and 10 bits from the lowest
-Tables = NDArray[np.uint8]  # [blocks, sum of ENTRIES, 16]
+Codes = NDArray[np.uint32]  # [sum of R], 10, 11 and 11 bits from the lowest
+CodeTables = NDArray[np.uint8]  # [blocks, sum of ENTRIES, 16]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,14 +41,23 @@ class ByteCodebooks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class WordTables:
+    codes: CodeTables
+    sketches: SketchTables  # of the first stage alone, and in finer steps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RegionCodes:
-    codebooks: Codebooks
-    in_bytes: ByteCodebooks
+    """Of the images of one segment."""
+
+    codebooks: ByteCodebooks
     codes: Codes
+    offsets: NDArray[np.int64]  # [n + 1], where those of each image begin
+    sketches: Sketches
 
     @classmethod
-    def of(cls, codebooks: Codebooks, codes: Codes) -> "RegionCodes":
-        return cls(codebooks, ByteCodebooks.of(codebooks), codes)
+    def of(cls, codebooks: Codebooks, codes: Codes, offsets: NDArray[np.int64]) -> "RegionCodes":
+        return cls(ByteCodebooks.of(codebooks), codes, offsets, sketches_of(codes, offsets))
 
 
 def write_region_codes(codebooks: Codebooks, codes: Codes, write: Callable[[bytes], int]) -> None:
@@ -56,15 +66,19 @@ def write_region_codes(codebooks: Codebooks, codes: Codes, write: Callable[[byte
     write_index(index, write)
 
 
-def open_region_codes(path: Path) -> RegionCodes:
+def open_region_codes(path: Path, offsets: NDArray[np.int64]) -> RegionCodes:
     """Map codes that were checked. Raises Missing."""
     index = map_index(path)
-    codebooks = faiss.vector_to_array(index.rq.codebooks).reshape(-1, index.d)
-    return RegionCodes.of(codebooks, codes_of(index).reshape(-1).view("<u4"))
+    return RegionCodes.of(_codebooks_of(index), codes_of(index).reshape(-1).view("<u4"), offsets)
 
 
-def word_tables(codebooks: ByteCodebooks, words: NDArray[np.float32]) -> Tables:
-    """What every entry is worth to every word [W, D], in steps so coarse that three entries add up in one byte."""
+def open_codebooks(path: Path) -> Codebooks:
+    """Of codes that were checked. Raises Missing."""
+    return _codebooks_of(map_index(path))
+
+
+def word_tables(codebooks: ByteCodebooks, words: NDArray[np.float32]) -> WordTables:
+    """What every entry is worth to every word [W, D], in steps so coarse that the worth of a code is one byte."""
     in_bytes = byte_words(words)
     products = np.empty((len(in_bytes.values), STARTS[-1], LANES), np.int32)
 
@@ -72,21 +86,21 @@ def word_tables(codebooks: ByteCodebooks, words: NDArray[np.float32]) -> Tables:
         entry_products(codebooks.rows, in_bytes.values, 4 * first, 4 * last, products)
 
     divided(multiply, STARTS[-1] // 4, least=LEAST_ENTRIES // 4)
-    tables = np.empty(products.shape, np.uint8)
-    fill_tables(products, np.array(STARTS), codebooks.steps[:, None, None] * in_bytes.steps, tables)
-    return tables
+    steps = codebooks.steps[:, None, None] * in_bytes.steps  # [stages, blocks, 16]
+    of_codes, of_sketches = (np.empty((len(products), STARTS[stages], LANES), np.uint8) for stages in (-1, 1))
+    fill_tables(products, np.array(STARTS), steps, of_codes)
+    fill_tables(products, np.array(STARTS[:2]), steps[:1], of_sketches)
+    return WordTables(of_codes, of_sketches)
 
 
-def code_scores(
-    codes: RegionCodes, offsets: NDArray[np.int64], alive: NDArray[np.bool_], tables: Tables
-) -> NDArray[np.int32]:
-    """MrSw of all images of a segment [n] as their codes say, in steps of the tables; -1 for the dead."""
-    scores = np.empty(len(alive), np.int32)
+def code_scores(codes: RegionCodes, images: NDArray[np.int64], tables: CodeTables) -> NDArray[np.int32]:
+    """MrSw of some images [K] as their codes say, in steps of the tables."""
+    scores = np.empty(len(images), np.int32)
 
     def scan(first: int, last: int) -> None:
-        scan_codes(codes.codes, offsets, alive, tables, first, last, scores)
+        scan_codes(codes.codes, codes.offsets, images, tables, first, last, scores)
 
-    divided(scan, len(alive), least=LEAST)
+    divided(scan, len(images), least=LEAST)
     return scores
 
 
@@ -99,3 +113,8 @@ def _index_with(codebooks: Codebooks) -> FaissIndex:
     faiss.copy_array_to_vector(codebooks.ravel(), index.rq.codebooks)
     index.rq.is_trained = index.is_trained = True
     return index
+
+
+def _codebooks_of(index: FaissIndex) -> Codebooks:
+    codebooks: Codebooks = faiss.vector_to_array(index.rq.codebooks).reshape(-1, index.d)
+    return codebooks

@@ -1,4 +1,4 @@
-"""Three inner loops that must stay in vector registers, which numba does not promise: in LLVM's vector operations.
+"""The inner loops that must stay in vector registers, which numba does not promise: in LLVM's vector operations.
 
 They are of 16 lanes, one for every word, and take addresses: a wrong one reads what it should not.
 """
@@ -12,7 +12,7 @@ from numba import config, types
 from numba.extending import intrinsic
 
 LANES: Final = 16  # words that are compared at once
-CODE_BITS: Final = (12, 10, 10)  # of the three stages of a code, from the lowest bit
+CODE_BITS: Final = (10, 11, 11)  # of the three stages of a code, from the lowest bit
 
 I8, I16, I32, I64, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 BYTES, INTS, FLOATS = (ir.VectorType(kind, LANES) for kind in (I8, I32, F32))
@@ -28,7 +28,7 @@ def best_codes(context: Any, tables: Any, codes: Any, count: Any) -> Any:
 
     def emit(_: Any, builder: ir.IRBuilder, __: Any, arguments: list[ir.Value]) -> ir.Value:
         tables, codes, count = arguments
-        loop = _Loop(builder, count)
+        loop = _Loop(builder)
         best = loop.carry(ir.Constant(BYTES, [0] * LANES))
         code = builder.zext(_load(builder, builder.add(codes, builder.mul(loop.number, I64(4))), I32), I64)
         total = ir.Constant(BYTES, [0] * LANES)
@@ -39,10 +39,35 @@ def best_codes(context: Any, tables: Any, codes: Any, count: Any) -> Any:
             total = builder.add(total, _load(builder, builder.add(tables, row), BYTES))
             start, shift = start + 2**bits, shift + bits
         loop.set(best, builder.select(builder.icmp_unsigned(">", total, best), total, best))
-        (found,) = loop.end()
+        (found,) = loop.end_at(count)
         return _sum_of_lanes(builder, found)
 
     return types.int64(types.int64, types.int64, types.int64), emit
+
+
+@intrinsic
+def best_sketch(context: Any, tables: Any, triples: Any) -> Any:
+    """Of one image for every lane the most that an entry says, summed over the lanes, and 2^32 for every triple read.
+
+    Tables and triples are addresses. A triple is three entries of ten bits; the highest bit ends the image.
+    """
+
+    def emit(_: Any, builder: ir.IRBuilder, __: Any, arguments: list[ir.Value]) -> ir.Value:
+        tables, triples = arguments
+        loop = _Loop(builder)
+        best = loop.carry(ir.Constant(BYTES, [0] * LANES))
+        triple = builder.zext(_load(builder, builder.add(triples, builder.mul(loop.number, I64(4))), I32), I64)
+        most = best
+        for place in range(3):
+            entry = builder.and_(builder.lshr(triple, I64(place * CODE_BITS[0])), I64(2 ** CODE_BITS[0] - 1))
+            row = _load(builder, builder.add(tables, builder.mul(entry, I64(LANES))), BYTES)
+            most = builder.select(builder.icmp_unsigned(">", row, most), row, most)
+        loop.set(best, most)
+        (found,) = loop.end_unless(builder.icmp_unsigned("<", triple, I64(2**31)))
+        read = builder.shl(loop.turns, I64(32))
+        return builder.or_(read, _sum_of_lanes(builder, found))
+
+    return types.int64(types.int64, types.int64), emit
 
 
 @intrinsic
@@ -55,13 +80,13 @@ def dot_bytes(context: Any, one: Any, two: Any, three: Any, four: Any, words: An
     def emit(_: Any, builder: ir.IRBuilder, __: Any, arguments: list[ir.Value]) -> ir.Value:
         add_products = _add_products()
         *rows, words, quads, out = arguments
-        loop = _Loop(builder, quads)
+        loop = _Loop(builder)
         sums = [loop.carry(ir.Constant(INTS, [0] * LANES)) for _row in rows]
         word = _load(builder, builder.add(words, builder.mul(loop.number, I64(4 * LANES))), QUADS)
         for row, total in zip(rows, sums, strict=True):
             quad = _load(builder, builder.add(row, builder.mul(loop.number, I64(4))), I32)
             loop.set(total, add_products(builder, total, _spread(builder, quad, INTS), word))
-        return _store(builder, loop.end(), out)
+        return _store(builder, loop.end_at(quads), out)
 
     return types.int64(*[types.int64] * 7), emit
 
@@ -72,28 +97,28 @@ def dot_floats(context: Any, one: Any, two: Any, three: Any, four: Any, words: A
 
     def emit(_: Any, builder: ir.IRBuilder, __: Any, arguments: list[ir.Value]) -> ir.Value:
         *rows, words, width, out = arguments
-        loop = _Loop(builder, width)
+        loop = _Loop(builder)
         sums = [loop.carry(ir.Constant(FLOATS, [0.0] * LANES)) for _row in rows]
         add = builder.module.declare_intrinsic(f"llvm.fmuladd.v{LANES}f32", (), ir.FunctionType(FLOATS, [FLOATS] * 3))
         word = _load(builder, builder.add(words, builder.mul(loop.number, I64(4 * LANES))), FLOATS)
         for row, total in zip(rows, sums, strict=True):
             number = _load(builder, builder.add(row, builder.mul(loop.number, I64(4))), F32)
             loop.set(total, builder.call(add, [_spread(builder, number, FLOATS), word, total]))
-        return _store(builder, loop.end(), out)
+        return _store(builder, loop.end_at(width), out)
 
     return types.int64(*[types.int64] * 7), emit
 
 
 class _Loop:
-    """A loop in LLVM from 0 to a count of at least one, with values that are carried from turn to turn."""
+    """A loop in LLVM that turns at least once, with values that are carried from turn to turn."""
 
-    def __init__(self, builder: ir.IRBuilder, count: ir.Value) -> None:
-        self._builder, self._count, self._before = builder, count, builder.block
+    def __init__(self, builder: ir.IRBuilder) -> None:
+        self._builder, self._before = builder, builder.block
         self._body, self._behind = builder.append_basic_block("loop"), builder.append_basic_block("behind")
         builder.branch(self._body)
         builder.position_at_end(self._body)
         self._next: dict[Any, ir.Value] = {}
-        self.number = builder.phi(I64)
+        self.number = builder.phi(I64)  # of the turn, from 0
 
     def carry(self, start: ir.Value) -> ir.Value:
         value = self._builder.phi(start.type)
@@ -103,15 +128,18 @@ class _Loop:
     def set(self, carried: ir.Value, value: ir.Value) -> None:
         self._next[carried] = value
 
-    def end(self) -> list[ir.Value]:
+    def end_at(self, count: ir.Value) -> list[ir.Value]:
+        return self.end_unless(self._builder.icmp_signed("<", self._builder.add(self.number, I64(1)), count))
+
+    def end_unless(self, more: ir.Value) -> list[ir.Value]:
         """The carried values as the last turn left them."""
         builder = self._builder
-        following = builder.add(self.number, I64(1))
+        self.turns = builder.add(self.number, I64(1))
         self.number.add_incoming(I64(0), self._before)
-        self.number.add_incoming(following, self._body)
+        self.number.add_incoming(self.turns, self._body)
         for carried, value in self._next.items():
             carried.add_incoming(value, self._body)
-        builder.cbranch(builder.icmp_signed("<", following, self._count), self._body, self._behind)
+        builder.cbranch(more, self._body, self._behind)
         builder.position_at_end(self._behind)
         return list(self._next.values())
 

@@ -88,8 +88,8 @@ def test_what_a_commit_reads_is_checked_as_well(collection: Path) -> None:
 
 
 def test_a_segment_of_a_later_format_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.index.segment.FORMAT", 3)
-    with pytest.raises(UnknownFormat, match=r"segment.json is of format 3, this program reads format 2"):
+    monkeypatch.setattr("indexer.index.segment.FORMAT", 4)
+    with pytest.raises(UnknownFormat, match=r"segment.json is of format 4, this program reads format 3"):
         commit_images(tmp_path, [1])
 
 
