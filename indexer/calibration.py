@@ -11,7 +11,7 @@ from indexer.index.sketches import sketch_scores
 QUESTIONS = 100
 WORDS = 11
 RECALLS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
-CAUTION = 0.25  # share of the misses that a promise allows which each step may make here: real questions are not these
+ALLOWED = 0.5  # share of the misses of a promise that each of two steps may make
 CLOSENESS = (0.2, 0.8)  # cosine of a word with the region that it is made of: some mean little, and none is a region
 
 Sizes = dict[float, int]
@@ -24,8 +24,7 @@ def calibrate(codes: RegionCodes, byte_rows: ByteRows, scale: ByteScale) -> tupl
     alive = np.ones(len(images), np.bool_)
     of_codes, of_sketches = [], []
     for image in random.choice(images, QUESTIONS):
-        rows = byte_rows[codes.offsets[image] : codes.offsets[image + 1]]
-        words = _question(rows, random, width=byte_rows.shape[1])
+        words = _question(codes, byte_rows, image, random)
         exact = byte_scores(byte_rows, scale, codes.offsets, images, byte_words(words))
         best = np.argsort(-exact)[:TOP]
         tables = word_tables(codes.codebooks, words)
@@ -42,17 +41,20 @@ def _ranks(scores: NDArray[np.int32], best: NDArray[np.int64]) -> NDArray[np.int
 
 def _needed(ranks: list[NDArray[np.int64]]) -> Sizes:
     every = np.sort(np.concatenate(ranks))  # [questions * 10], the size that each of the best would have needed
-    places = {recall: len(every) - 1 - int((1 - recall) * CAUTION * len(every)) for recall in RECALLS}
+    places = {recall: len(every) - 1 - int((1 - recall) * ALLOWED * len(every)) for recall in RECALLS}
     return {recall: int(every[place]) for recall, place in places.items()}
 
 
-def _question(rows: ByteRows, random: np.random.Generator, *, width: int) -> NDArray[np.float32]:
-    """Words [W, D] near the regions of one image: random directions that make a given angle with them."""
-    regions = _unit(rows[random.integers(0, len(rows), WORDS), :width].astype(np.float32) - ZERO)
-    others = _unit(random.standard_normal(regions.shape, np.float32))
+def _question(codes: RegionCodes, byte_rows: ByteRows, image: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """Words [W, D], each at a given angle from a region of one image, towards where other regions differ.
+
+    In a direction of chance alone there would be little by which images are told apart, and calibration too easy.
+    """
+    places = random.integers(codes.offsets[image], codes.offsets[image + 1], WORDS)
+    others = random.integers(0, len(byte_rows), (2, WORDS))
+    regions, one, other = (byte_rows[some].astype(np.float32) - ZERO for some in (places, *others))
     closeness = random.uniform(*CLOSENESS, (WORDS, 1)).astype(np.float32)
-    words = closeness * regions + np.sqrt(1 - closeness**2) * others
-    return words.astype(np.float32)
+    return closeness * _unit(regions) + np.sqrt(1 - closeness**2) * _unit(one - other)
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
