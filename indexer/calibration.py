@@ -54,7 +54,8 @@ def _question(codes: RegionCodes, byte_rows: ByteRows, image: int, random: np.ra
     others = random.integers(0, len(byte_rows), (2, WORDS))
     regions, one, other = (byte_rows[some].astype(np.float32) - ZERO for some in (places, *others))
     closeness = random.uniform(*CLOSENESS, (WORDS, 1)).astype(np.float32)
-    return closeness * _unit(regions) + np.sqrt(1 - closeness**2) * _unit(one - other)
+    words = closeness * _unit(regions) + np.sqrt(1 - closeness**2) * _unit(one - other)
+    return words.astype(np.float32)
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
