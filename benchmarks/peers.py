@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from benchmarks.corpus import Floats
 
 BLOCK = 500  # images whose scores are computed at once
-PROBED = (1 / 64, 1 / 16, 1 / 4)  # share of the lists of an inverted file
-NEIGHBOURS = (2000, 10_000)  # regions found for every word
+PROBED = (1 / 64, 1 / 32, 1 / 16, 1 / 8)  # share of the lists of an inverted file
+NEIGHBOURS = (1000, 2000, 4000, 8000)  # regions found for every word
 
 Vectors = list[NDArray[np.float16]]  # [n, R, D] of every segment
 Engine = Callable[[Floats, int], list[int]]  # words, how many -> rows, best first
@@ -127,7 +127,14 @@ def by_lancedb(vectors: Vectors) -> Engine:
     table.create_index(metric="cosine", vector_column_name="regions")
 
     def ask(words: Floats, limit: int) -> list[int]:
-        found = table.search(words.tolist()).limit(limit).refine_factor(10).nprobes(64).select(["row"]).to_list()
+        found = (
+            table.search(words.tolist())
+            .limit(limit)
+            .refine_factor(10)
+            .nprobes(64)
+            .select(["row", "_distance"])
+            .to_list()
+        )
         return [row["row"] for row in found]
 
     return ask
