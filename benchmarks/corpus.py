@@ -48,10 +48,10 @@ class Corpus:
         self._scenes, self._common = _unit(self._noise(random, SCENES)), _unit(self._noise(random, 1))[0]
         self._weak = _unit(self._noise(random, 50))
 
-    def blocks(self, images: int) -> Iterator[NDArray[np.float16]]:
-        """All images, some after the others, [n, R, D] of unit length."""
-        for number, start in enumerate(range(0, images, BLOCK)):
-            random, shown = self._draw(number)
+    def blocks(self, images: int, *, first: int = 0) -> Iterator[NDArray[np.float16]]:
+        """All images from the first, a multiple of 1,000, some after the others, [n, R, D] of unit length."""
+        for start in range(first, images, BLOCK):
+            random, shown = self._draw(start // BLOCK)
             n, r = min(BLOCK, images - start), self.regions
             which = random.integers(0, 1 << 30, (BLOCK, r)) % shown.counts[:, None]  # [n, R]
             rows = np.arange(BLOCK)[:, None]

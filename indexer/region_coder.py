@@ -14,7 +14,7 @@ from indexer.calibration import calibrate
 from indexer.index.byte_rows import ByteRows, ByteScale, byte_words
 from indexer.index.durable_files import check_seal, checksum_of
 from indexer.index.errors import NoCommit, UnknownCollection
-from indexer.index.kernels import CODE_BITS, nearest_entries
+from indexer.index.kernels import nearest_entries
 from indexer.index.layout import SEGMENTS
 from indexer.index.manifest import Manifest, read_latest
 from indexer.index.region_codes import (
@@ -23,16 +23,17 @@ from indexer.index.region_codes import (
     Codebooks,
     Codes,
     RegionCodes,
-    open_region_codes,
+    open_codebooks,
     write_region_codes,
 )
 from indexer.index.segment import REGION_CODES, Coding, read_head
 from indexer.index.threads import divided
+from indexer.index.vector_loops import CODE_BITS
 
 TRAINED_FROM = 150_000  # regions that make codebooks; fewer are compared by their bytes, quickly enough
 CODED_FROM = 36_000  # regions that are coded where there are codebooks
 DRIFT = 1.2  # by which the error of codes may have grown before codebooks are trained anew
-POINTS = 16  # rows of the sample for every entry of the first codebook
+POINTS = 32  # rows of the sample for every entry of the largest codebook
 TURNS = 8  # of k-means
 LEAST = 4096  # rows that are worth a thread
 
@@ -87,7 +88,7 @@ def _known(collection: Path, manifest: Manifest) -> Known | None:
         if head.coding is not None:
             path = collection / SEGMENTS / entry.id / REGION_CODES
             check_seal(path, head.files[REGION_CODES])
-            return Known(open_region_codes(path).codebooks, head.coding.trained_error)
+            return Known(open_codebooks(path), head.coding.trained_error)
     return None
 
 
@@ -100,13 +101,13 @@ def _calibrated(
     offsets: NDArray[np.int64],
 ) -> CodedRegions:
     checksum = checksum_of(known.codebooks.tobytes())
-    sizes = calibrate(RegionCodes(known.codebooks, codes), byte_rows, scale, offsets)
-    return CodedRegions(known.codebooks, codes, Coding(checksum, error, known.trained_error, sizes))
+    sizes = calibrate(RegionCodes.of(known.codebooks, codes, offsets), byte_rows, scale)
+    return CodedRegions(known.codebooks, codes, Coding(checksum, error, known.trained_error, *sizes))
 
 
 def train_codebooks(rows: NDArray[np.float16]) -> Codebooks:
-    """From rows [n, D], at least 4,096 of them; the same give the same."""
-    count = min(len(rows), POINTS * ENTRIES[0])
+    """From rows [n, D], at least as many as the largest codebook has entries; the same give the same."""
+    count = min(len(rows), POINTS * max(ENTRIES))
     sample = np.sort(np.random.default_rng(0).choice(len(rows), count, replace=False))
     rest = rows[sample].astype(np.float32)
     codebooks = []

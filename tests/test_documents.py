@@ -13,6 +13,7 @@ DOCUMENTS = [
     ROOT / "CHANGELOG.md",
     ROOT / "model" / "bundled" / "README.md",
     ROOT / "docs" / "training.md",
+    ROOT / "docs" / "engine.md",
 ]
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.index.faiss_codes import FaissIndex, codes_of, map_index, write_index
-from indexer.index.kernels import LANES, best_products
+from indexer.index.kernels import best_products
 from indexer.index.threads import divided
+from indexer.index.vector_loops import LANES
 
 ZERO = 128  # the byte that stands for 0
 MOST = 127
@@ -52,7 +53,7 @@ def byte_width(width: int) -> int:
     return -(-width // 4) * 4
 
 
-def byte_rows_of(rows: NDArray[np.float16]) -> tuple[ByteRows, ByteScale]:
+def byte_rows_of(rows: NDArray[np.float16] | NDArray[np.float32]) -> tuple[ByteRows, ByteScale]:
     """Rows [n, D] of finite numbers."""
     blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
     step = max((float(np.abs(block).max()) for block in blocks), default=0.0) / MOST or 1.0

@@ -8,10 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from indexer.index.exact_rows import exact_scores, exact_words
 from indexer.index.shortlist import Candidates, find_candidates
 from indexer.index.snapshot import Snapshot
 from model.embeddings import SentenceEmbedding
-from model.scoring import ScoreSpec, score
+from model.scoring import MaxSim, ScoreSpec, score
 
 ROUNDING = 1e-3  # more than float32 makes of a score on any way
 RERANKED_AT_ONCE = 1024  # images whose vectors are in memory in float32,
@@ -40,6 +41,9 @@ class CpuEngine:
         return [find_candidates(snapshot, some, recall=recall, limit=limit, least=least) for some in words]
 
     def exact_scores(self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec) -> Tensor:
+        (term, *others) = spec.counting_terms
+        if term.kernel == MaxSim() and not others:
+            return term.weight * _mrsw(snapshot, rows, sentence, channel=term.channel)
         scores = [torch.empty(0)]
         for some in torch.split(rows, images_at_once(snapshot)) if len(rows) else ():
             candidates = {term.channel: snapshot.gather(term.channel, some) for term in spec.terms}
@@ -48,6 +52,13 @@ class CpuEngine:
 
 
 ON_CPU: Final = CpuEngine()
+
+
+def _mrsw(snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, channel: str) -> Tensor:
+    """[K] float32"""
+    words = exact_words(sentence.channels[channel].numpy(force=True).astype(np.float32, copy=False))
+    runs = ((part.segment.channels[channel], images) for part, images in snapshot.runs(rows))
+    return torch.from_numpy(np.concatenate([np.empty(0, np.float32), *(exact_scores(*run, words) for run in runs)]))
 
 
 def images_at_once(snapshot: Snapshot) -> int:

@@ -1,25 +1,18 @@
 """The inner loops of a search, compiled for this processor when they are first called.
 
-Two of them must stay in vector registers, which numba does not promise; these are written in LLVM's vector operations,
-of 16 lanes, one for every word. All release the interpreter's lock, use one thread, and take arrays that lie in one
-piece: a wrong shape is the caller's mistake and reads what it should not.
+All release the interpreter's lock, use one thread, and take arrays that lie in one piece: a wrong shape is the
+caller's mistake and reads what it should not.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
-LANES: Final = 16  # words that are compared at once
-CODE_BITS: Final = (12, 10, 10)  # of the three stages of a code, from the lowest bit
+from indexer.index.vector_loops import CODE_BITS, LANES, best_codes, best_sketch, dot_bytes, dot_floats
 
 Kernel = Callable[..., Any]
-I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-BYTES, INTS, QUADS = ir.VectorType(I8, LANES), ir.VectorType(I32, LANES), ir.VectorType(I8, 4 * LANES)
 
 
 def compiled(function: Kernel) -> Kernel:
@@ -31,133 +24,90 @@ def compiled(function: Kernel) -> Kernel:
     return kernel
 
 
-@intrinsic
-def _best_codes(context: Any, tables: Any, codes: Any, count: Any) -> Any:
-    """For every lane the most that a code says, summed over the lanes. Tables and codes are addresses.
+@compiled
+def draw_sketches(codes: Any, offsets: Any, images_of_block: int, triples: Any, starts: Any) -> Any:
+    """The distinct first stages of every image's codes, three in a triple; how many triples that makes.
 
-    The rows of 16 bytes of the three tables lie one behind the other; a code says the sum of one row of each.
+    Triples [enough] uint32, starts [blocks + 1]. The last triple of an image repeats its last entry, and has the
+    highest bit.
     """
-
-    def emit(_: Any, builder: ir.IRBuilder, __: Any, arguments: list[ir.Value]) -> ir.Value:
-        tables, codes, count = arguments
-        loop = _Loop(builder, count)
-        best = loop.carry(ir.Constant(BYTES, [0] * LANES))
-        code = builder.zext(_load(builder, builder.add(codes, builder.mul(loop.number, I64(4))), I32), I64)
-        total = ir.Constant(BYTES, [0] * LANES)
-        start = shift = 0
-        for bits in CODE_BITS:
-            entry = builder.and_(builder.lshr(code, I64(shift)), I64(2**bits - 1))
-            row = builder.mul(builder.add(entry, I64(start)), I64(LANES))
-            total = builder.add(total, _load(builder, builder.add(tables, row), BYTES))
-            start, shift = start + 2**bits, shift + bits
-        loop.set(best, builder.select(builder.icmp_unsigned(">", total, best), total, best))
-        (found,) = loop.end()
-        wide = ir.VectorType(I32, LANES)
-        reduce = builder.module.declare_intrinsic(
-            f"llvm.vector.reduce.add.v{LANES}i32", (), ir.FunctionType(I32, [wide])
-        )
-        return builder.zext(builder.call(reduce, [builder.zext(found, wide)]), I64)
-
-    return types.int64(types.int64, types.int64, types.int64), emit
-
-
-@intrinsic
-def _dot_rows(context: Any, one: Any, two: Any, three: Any, four: Any, words: Any, quads: Any, out: Any) -> Any:
-    """Four rows of unsigned bytes times 16 words of signed bytes, [4, 16] int32, to `out`. All are addresses.
-
-    Words lie [quads, 16, 4]: the first four numbers of each word, then the next four.
-    """
-
-    def emit(_: Any, builder: ir.IRBuilder, __: Any, arguments: list[ir.Value]) -> ir.Value:
-        *rows, words, quads, out = arguments
-        loop = _Loop(builder, quads)
-        sums = [loop.carry(ir.Constant(INTS, [0] * LANES)) for _row in rows]
-        word = _load(builder, builder.add(words, builder.mul(loop.number, I64(4 * LANES))), QUADS)
-        for row, total in zip(rows, sums, strict=True):
-            quad = _load(builder, builder.add(row, builder.mul(loop.number, I64(4))), I32)
-            loop.set(total, _add_products(builder, total, quad, word))
-        for place, total in enumerate(loop.end()):
-            address = builder.add(out, I64(4 * LANES * place))
-            builder.store(total, builder.inttoptr(address, INTS.as_pointer()), align=4)
-        return ir.Constant(I64, 0)
-
-    address = types.int64
-    return types.int64(*[address] * 7), emit
-
-
-class _Loop:
-    """A loop in LLVM from 0 to a count of at least one, with values that are carried from turn to turn."""
-
-    def __init__(self, builder: ir.IRBuilder, count: ir.Value) -> None:
-        self._builder, self._count, self._before = builder, count, builder.block
-        self._body, self._behind = builder.append_basic_block("loop"), builder.append_basic_block("behind")
-        builder.branch(self._body)
-        builder.position_at_end(self._body)
-        self._next: dict[Any, ir.Value] = {}
-        self.number = builder.phi(I64)
-
-    def carry(self, start: ir.Value) -> ir.Value:
-        value = self._builder.phi(start.type)
-        value.add_incoming(start, self._before)
-        return value
-
-    def set(self, carried: ir.Value, value: ir.Value) -> None:
-        self._next[carried] = value
-
-    def end(self) -> list[ir.Value]:
-        """The carried values as the last turn left them."""
-        builder = self._builder
-        following = builder.add(self.number, I64(1))
-        self.number.add_incoming(I64(0), self._before)
-        self.number.add_incoming(following, self._body)
-        for carried, value in self._next.items():
-            carried.add_incoming(value, self._body)
-        builder.cbranch(builder.icmp_signed("<", following, self._count), self._body, self._behind)
-        builder.position_at_end(self._behind)
-        return list(self._next.values())
-
-
-def _load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type) -> ir.Value:
-    return builder.load(builder.inttoptr(address, kind.as_pointer()), align=1, typ=kind)
-
-
-def _add_products(builder: ir.IRBuilder, total: ir.Value, quad: ir.Value, words: ir.Value) -> ir.Value:
-    """Add to every lane the four products of the quad's unsigned bytes with that lane's signed ones."""
-    spread = builder.shuffle_vector(
-        builder.insert_element(ir.Constant(INTS, ir.Undefined), quad, I32(0)),
-        ir.Constant(INTS, ir.Undefined),
-        ir.Constant(INTS, [0] * LANES),
-    )
-    if llvm.get_host_cpu_features().get("avx512vnni"):
-        name, kind = "llvm.x86.avx512.vpdpbusd.512", ir.FunctionType(INTS, [INTS] * 3)
-        product = builder.module.declare_intrinsic(name, (), kind)
-        return builder.call(product, [total, spread, builder.bitcast(words, INTS)])
-    quads, undefined = builder.bitcast(spread, QUADS), ir.Constant(QUADS, ir.Undefined)
-    for place in range(4):
-        lanes = ir.Constant(INTS, [4 * lane + place for lane in range(LANES)])
-        numbers, factors = (builder.shuffle_vector(some, undefined, lanes) for some in (words, quads))
-        total = builder.add(total, builder.mul(builder.sext(numbers, INTS), builder.zext(factors, INTS)))
-    return total
+    entries = 1 << CODE_BITS[0]
+    seen = np.full(entries, -1, np.int64)
+    found = np.zeros(entries + 2, np.uint32)
+    end = 0
+    for image in range(len(offsets) - 1):
+        if image % images_of_block == 0:
+            starts[image // images_of_block] = end
+        count = 0
+        for place in range(offsets[image], offsets[image + 1]):
+            entry = codes[place] & np.uint32(entries - 1)
+            if seen[entry] != image:
+                seen[entry] = image
+                found[count] = entry
+                count += 1
+        found[count : count + 2] = found[count - 1]
+        for place in range(0, count, 3):
+            triples[end] = found[place] | found[place + 1] << np.uint32(10) | found[place + 2] << np.uint32(20)
+            end += 1
+        triples[end - 1] |= np.uint32(1 << 31)
+    starts[-1] = end
+    return end
 
 
 @compiled
-def scan_codes(codes: Any, offsets: Any, alive: Any, tables: Any, first: int, last: int, scores: Any) -> None:
-    """Add to `scores` [n] int32 of the images from `first` to before `last` what their codes say; -1 for the dead.
+def scan_sketches(triples: Any, start: int, alive: Any, tables: Any, first: int, last: int, scores: Any) -> None:
+    """What the sketches of the images from `first` to before `last` say, to `scores` [n] int32; -1 of the dead.
 
-    Codes [sum of R] uint32, offsets [n + 1] int64, alive [n] bool, tables [blocks, entries, 16] uint8.
+    `start` is where the sketch of the first begins, tables [blocks, entries, 16] uint8.
     """
+    address = triples.ctypes.data + 4 * start
     for image in range(first, last):
-        score = -1
-        count = offsets[image + 1] - offsets[image]
-        if alive[image] and count > 0:
-            score = 0
-            for block in range(tables.shape[0]):
-                score += _best_codes(
-                    tables.ctypes.data + block * tables.shape[1] * LANES,
-                    codes.ctypes.data + 4 * offsets[image],
-                    count,
-                )
-        scores[image] = score
+        score, read = 0, 0
+        for block in range(tables.shape[0]):
+            found = best_sketch(tables.ctypes.data + block * tables.shape[1] * LANES, address)
+            score += found & 0xFFFFFFFF
+            read = found >> 32
+        address += 4 * read
+        scores[image] = score if alive[image] else -1
+
+
+@compiled
+def scan_codes(codes: Any, offsets: Any, images: Any, tables: Any, first: int, last: int, scores: Any) -> None:
+    """What the codes of some images say, into `scores` [K] int32, those of `images` [first:last].
+
+    Codes [sum of R] uint32, offsets [n + 1], images [K] int64, tables [blocks, entries, 16] uint8.
+    """
+    for place in range(first, last):
+        start, end = offsets[images[place]], offsets[images[place] + 1]
+        score = 0
+        for block in range(tables.shape[0]):
+            score += best_codes(
+                tables.ctypes.data + block * tables.shape[1] * LANES, codes.ctypes.data + 4 * start, end - start
+            )
+        scores[place] = score
+
+
+@njit(nogil=True, inline="always")
+def _four_products(rows: Any, row: int, end: int, words: Any, block: int, products: Any) -> None:
+    """Of the byte rows from `row` to before `end`, four at most; the last stands for those that are missing."""
+    width = rows.shape[1]
+    dot_bytes(
+        rows.ctypes.data + row * width,
+        rows.ctypes.data + min(row + 1, end - 1) * width,
+        rows.ctypes.data + min(row + 2, end - 1) * width,
+        rows.ctypes.data + min(row + 3, end - 1) * width,
+        words.ctypes.data + block * width * LANES,
+        words.shape[1],
+        products.ctypes.data,
+    )
+
+
+@compiled
+def count_scores(scores: Any, counts: Any) -> None:
+    """Add to `counts` how many have which of the scores [K] int32; -1 is none."""
+    for score in scores:
+        if score >= 0:
+            counts[score] += 1
 
 
 @compiled
@@ -171,29 +121,115 @@ def best_products(
     """
     products = np.empty((4, LANES), np.int32)
     best = np.empty(LANES, np.int32)
-    width = rows.shape[1]
     for place in range(first, last):
-        image = images[place]
-        start, end = offsets[image], offsets[image + 1]
+        start, end = offsets[images[place]], offsets[images[place] + 1]
         score = np.float32(0.0)
         for block in range(words.shape[0]):
             best[:] = -(2**31)
             for row in range(start, end, 4):
-                _dot_rows(
-                    rows.ctypes.data + row * width,
-                    rows.ctypes.data + min(row + 1, end - 1) * width,
-                    rows.ctypes.data + min(row + 2, end - 1) * width,
-                    rows.ctypes.data + min(row + 3, end - 1) * width,
-                    words.ctypes.data + block * width * LANES,
-                    words.shape[1],
-                    products.ctypes.data,
-                )
+                _four_products(rows, row, end, words, block, products)
                 for some in range(4):
                     for lane in range(LANES):
                         best[lane] = max(best[lane], products[some, lane])
             for lane in range(LANES):
                 score += scales[block, lane] * np.float32(best[lane] - zeros[block, lane])
         scores[place] = score
+
+
+@compiled
+def best_cosines(rows: Any, offsets: Any, images: Any, words: Any, first: int, last: int, scores: Any) -> None:
+    """MrSw of some images, accumulated in float32, into `scores` [K], those of `images` [first:last].
+
+    Rows [sum of R, D] uint16 that are the bits of float16, offsets [n + 1], images [K] int64, words [blocks, D, 16].
+    """
+    width = rows.shape[1]
+    whole = np.empty((4, width), np.float32)
+    bits = whole.view(np.uint32)
+    products = np.empty((4, LANES), np.float32)
+    best = np.empty(LANES, np.float32)
+    for place in range(first, last):
+        start, end = offsets[images[place]], offsets[images[place] + 1]
+        score = np.float32(0.0)
+        for block in range(words.shape[0]):
+            best[:] = -np.inf
+            for row in range(start, end, 4):
+                for some in range(4):
+                    _widen(rows[min(row + some, end - 1)], bits[some], whole[some])
+                dot_floats(
+                    whole.ctypes.data,
+                    whole.ctypes.data + 4 * width,
+                    whole.ctypes.data + 8 * width,
+                    whole.ctypes.data + 12 * width,
+                    words.ctypes.data + 4 * block * width * LANES,
+                    width,
+                    products.ctypes.data,
+                )
+                for some in range(4):
+                    for lane in range(LANES):
+                        best[lane] = products[some, lane] if products[some, lane] > best[lane] else best[lane]
+            for lane in range(LANES):
+                score += best[lane] if end > start else np.float32(0.0)
+        scores[place] = score
+
+
+@njit(nogil=True, inline="always")
+def _widen(halves: Any, bits: Any, whole: Any) -> None:
+    """float16 to float32 [D], without what not every processor has: the exponent counts from -112, then from 0."""
+    for place in range(len(halves)):
+        half = np.uint32(halves[place])
+        bits[place] = ((half & np.uint32(0x7FFF)) << np.uint32(13)) | ((half & np.uint32(0x8000)) << np.uint32(16))
+    for place in range(len(halves)):
+        whole[place] *= np.float32(2.0**112)
+
+
+@compiled
+def entry_products(entries: Any, words: Any, first: int, last: int, products: Any) -> None:
+    """Byte rows [first:last] times words [blocks, quads, 16, 4], into `products` [blocks, entries, 16] int32."""
+    for block in range(words.shape[0]):
+        for row in range(first, last, 4):
+            _four_products(entries, row, last, words, block, products[block, row:])
+
+
+@compiled
+def fill_tables(products: Any, starts: Any, steps: Any, tables: Any) -> None:
+    """Bytes from products [blocks, entries, 16] int32, in steps so coarse that an entry of each stage add up in one.
+
+    Steps [stages, blocks, 16]: what one of a product is worth. The region that answers a word lies nearer than the
+    mean entry of the first stage: what lies farther needs no telling apart.
+    """
+    stages, blocks = steps.shape[0], steps.shape[1]
+    lowest = np.empty((stages, blocks, LANES), np.int32)
+    most = np.float32(0.0)
+    for block in range(blocks):
+        span = np.zeros(LANES, np.float32)
+        for stage in range(stages):
+            low, high, total = _extremes(products[block, starts[stage] : starts[stage + 1]])
+            for lane in range(LANES):
+                if stage == 0:
+                    low[lane] = total[lane] // (starts[1] - starts[0])
+                lowest[stage, block, lane] = low[lane]
+                span[lane] += steps[stage, block, lane] * np.float32(high[lane] - low[lane])
+        most = max(most, span.max())
+    in_bytes = np.float32(255 - stages) / most if most > 0 else np.float32(0.0)
+    for block in range(blocks):
+        for stage in range(stages):
+            for entry in range(starts[stage], starts[stage + 1]):
+                for lane in range(LANES):
+                    above = max(products[block, entry, lane] - lowest[stage, block, lane], 0)
+                    worth = np.float32(above) * (steps[stage, block, lane] * in_bytes) + np.float32(0.5)
+                    tables[block, entry, lane] = np.uint8(np.int32(worth))
+
+
+@njit(nogil=True)
+def _extremes(products: Any) -> Any:
+    """The lowest, the highest and the sum of every lane of [n, 16] int32."""
+    low, high, total = products[0].copy(), products[0].copy(), np.zeros(LANES, np.int64)
+    for row in range(len(products)):
+        for lane in range(LANES):
+            low[lane] = min(low[lane], products[row, lane])
+            high[lane] = max(high[lane], products[row, lane])
+            total[lane] += products[row, lane]
+    return low, high, total
 
 
 @njit(nogil=True, fastmath=True)
@@ -231,18 +267,9 @@ def nearest_entries(
     products = np.empty((4, entries.shape[0] * LANES), np.int32)
     some = np.empty((4, LANES), np.int32)
     worth = np.empty(starts[-1], np.float32)
-    width = rows.shape[1]
     for row in range(first, last, 4):
         for block in range(entries.shape[0]):
-            _dot_rows(
-                rows.ctypes.data + row * width,
-                rows.ctypes.data + min(row + 1, last - 1) * width,
-                rows.ctypes.data + min(row + 2, last - 1) * width,
-                rows.ctypes.data + min(row + 3, last - 1) * width,
-                entries.ctypes.data + block * width * LANES,
-                entries.shape[1],
-                some.ctypes.data,
-            )
+            _four_products(rows, row, last, entries, block, some)
             products[:, block * LANES : (block + 1) * LANES] = some
         for place in range(min(4, last - row)):
             for entry in range(starts[-1]):
@@ -259,13 +286,18 @@ def nearest_entries(
 
 def warm_up() -> None:
     """Compile what a search needs, or read it from where it is kept: seconds that no user should wait for."""
-    offsets, scores = np.array([0, 1]), np.empty(1, np.int32)
-    tables = np.zeros((1, sum(2**bits for bits in CODE_BITS), LANES), np.uint8)
-    scan_codes(np.zeros(1, np.uint32), offsets, np.ones(1, np.bool_), tables, 0, 1, scores)
-    words, steps, zeros = (
-        np.zeros((1, 1, LANES, 4), np.int8),
-        np.zeros((1, LANES), np.float32),
-        np.zeros((1, LANES), np.int32),
-    )
-    rows, images = np.zeros((1, 4), np.uint8), np.zeros(1, np.int64)
-    best_products(rows, offsets, images, words, steps, zeros, 0, 1, np.empty(1, np.float32))
+    offsets, images, alive = np.array([0, 1]), np.zeros(1, np.int64), np.ones(1, np.bool_)
+    entries = np.array([0, *np.cumsum([2**bits for bits in CODE_BITS])])
+    steps, zeros, scores = np.zeros((3, 1, LANES), np.float32), np.zeros((1, LANES), np.int32), np.empty(1, np.float32)
+    words, products = np.zeros((1, 1, LANES, 4), np.int8), np.zeros((1, entries[-1], LANES), np.int32)
+    tables = np.zeros(products.shape, np.uint8)
+    rows = np.zeros((4, 4), np.uint8)
+    entry_products(rows, words, 0, 4, products)
+    fill_tables(products, entries, steps, tables)
+    codes, steps_of_codes = np.zeros(1, np.uint32), np.empty(1, np.int32)
+    draw_sketches(codes, offsets, 1, codes, offsets)
+    scan_sketches(codes, 0, alive, tables, 0, 1, steps_of_codes)
+    offsets = np.array([0, 1])
+    scan_codes(codes, offsets, images, tables, 0, 1, steps_of_codes)
+    best_products(rows, offsets, images, words, steps[0], zeros, 0, 1, scores)
+    best_cosines(rows[:, :2].view(np.uint16), offsets, images, np.zeros((1, 1, LANES), np.float32), 0, 1, scores)

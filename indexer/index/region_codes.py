@@ -7,26 +7,57 @@ from pathlib import Path
 
 import faiss
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from indexer.index.byte_rows import ByteRows, byte_rows_of, byte_words
 from indexer.index.faiss_codes import FaissIndex, codes_of, map_index, write_index
-from indexer.index.kernels import CODE_BITS, LANES, scan_codes
+from indexer.index.kernels import entry_products, fill_tables, scan_codes
+from indexer.index.sketches import Sketches, SketchTables, sketches_of
 from indexer.index.threads import divided
+from indexer.index.vector_loops import CODE_BITS, LANES
 
 ENTRIES = tuple(2**bits for bits in CODE_BITS)  # of the codebook of each stage
 STARTS = tuple(int(start) for start in np.cumsum((0, *ENTRIES)))  # where each codebook begins, and where all end
 LEAST = 2000  # images that are worth a thread
+LEAST_ENTRIES = 2048  # that are
 
 Codebooks = NDArray[np.float32]  # [sum of ENTRIES, D], one behind the other
-Codes = NDArray[np.uint32]  # [sum of R], 12, 10 and 10 bits from the lowest
-Tables = NDArray[np.uint8]  # [blocks, sum of ENTRIES, 16]
+Codes = NDArray[np.uint32]  # [sum of R], 10, 11 and 11 bits from the lowest
+CodeTables = NDArray[np.uint8]  # [blocks, sum of ENTRIES, 16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ByteCodebooks:
+    """Codebooks in bytes: steps so fine that the tables of a query show nothing of them."""
+
+    rows: ByteRows  # [sum of ENTRIES, width]
+    steps: NDArray[np.float32]  # of each stage
+
+    @classmethod
+    def of(cls, codebooks: Codebooks) -> "ByteCodebooks":
+        stages = [byte_rows_of(codebooks[start:end]) for start, end in pairwise(STARTS)]
+        steps = np.array([scale.step for _, scale in stages], np.float32)
+        return cls(np.concatenate([rows for rows, _ in stages]), steps)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordTables:
+    codes: CodeTables
+    sketches: SketchTables  # of the first stage alone, and in finer steps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegionCodes:
-    codebooks: Codebooks
+    """Of the images of one segment."""
+
+    codebooks: ByteCodebooks
     codes: Codes
+    offsets: NDArray[np.int64]  # [n + 1], where those of each image begin
+    sketches: Sketches
+
+    @classmethod
+    def of(cls, codebooks: Codebooks, codes: Codes, offsets: NDArray[np.int64]) -> "RegionCodes":
+        return cls(ByteCodebooks.of(codebooks), codes, offsets, sketches_of(codes, offsets))
 
 
 def write_region_codes(codebooks: Codebooks, codes: Codes, write: Callable[[bytes], int]) -> None:
@@ -35,38 +66,41 @@ def write_region_codes(codebooks: Codebooks, codes: Codes, write: Callable[[byte
     write_index(index, write)
 
 
-def open_region_codes(path: Path) -> RegionCodes:
+def open_region_codes(path: Path, offsets: NDArray[np.int64]) -> RegionCodes:
     """Map codes that were checked. Raises Missing."""
     index = map_index(path)
-    codebooks = faiss.vector_to_array(index.rq.codebooks).reshape(-1, index.d)
-    return RegionCodes(codebooks, codes_of(index).reshape(-1).view("<u4"))
+    return RegionCodes.of(_codebooks_of(index), codes_of(index).reshape(-1).view("<u4"), offsets)
 
 
-def word_tables(codebooks: Codebooks, words: NDArray[np.float32]) -> Tables:
-    """What every entry is worth to every word [W, D], in steps so coarse that three entries add up in one byte."""
-    blocks = max(1, -(-len(words) // LANES))
-    worth = (torch.from_numpy(words) @ torch.from_numpy(codebooks).T).numpy()  # [W, entries]; in torch's threads
-    stages = [worth[:, start:end] for start, end in pairwise(STARTS)]
-    # The region that answers a word lies nearer than the mean entry: what lies farther needs no telling apart.
-    lowest = [stages[0].mean(axis=1, keepdims=True), *(stage.min(axis=1, keepdims=True) for stage in stages[1:])]
-    span = sum(stage.max(axis=1, keepdims=True) - low for stage, low in zip(stages, lowest, strict=True))  # [W, 1]
-    step = float(np.max(span)) / (255 - len(stages)) or 1.0
-    tables = np.zeros((blocks * LANES, STARTS[-1]), np.uint8)
-    for start, stage, low in zip(STARTS, stages, lowest, strict=False):
-        tables[: len(words), start : start + stage.shape[1]] = np.rint(np.maximum(stage - low, 0) / step)
-    return np.ascontiguousarray(tables.reshape(blocks, LANES, STARTS[-1]).swapaxes(1, 2))
+def open_codebooks(path: Path) -> Codebooks:
+    """Of codes that were checked. Raises Missing."""
+    return _codebooks_of(map_index(path))
 
 
-def code_scores(
-    codes: RegionCodes, offsets: NDArray[np.int64], alive: NDArray[np.bool_], tables: Tables
-) -> NDArray[np.int32]:
-    """MrSw of all images of a segment [n] as their codes say, in steps of the tables; -1 for the dead."""
-    scores = np.empty(len(alive), np.int32)
+def word_tables(codebooks: ByteCodebooks, words: NDArray[np.float32]) -> WordTables:
+    """What every entry is worth to every word [W, D], in steps so coarse that the worth of a code is one byte."""
+    in_bytes = byte_words(words)
+    products = np.empty((len(in_bytes.values), STARTS[-1], LANES), np.int32)
+
+    def multiply(first: int, last: int) -> None:  # in fours, which is how the rows are multiplied
+        entry_products(codebooks.rows, in_bytes.values, 4 * first, 4 * last, products)
+
+    divided(multiply, STARTS[-1] // 4, least=LEAST_ENTRIES // 4)
+    steps = codebooks.steps[:, None, None] * in_bytes.steps  # [stages, blocks, 16]
+    of_codes, of_sketches = (np.empty((len(products), STARTS[stages], LANES), np.uint8) for stages in (-1, 1))
+    fill_tables(products, np.array(STARTS), steps, of_codes)
+    fill_tables(products, np.array(STARTS[:2]), steps[:1], of_sketches)
+    return WordTables(of_codes, of_sketches)
+
+
+def code_scores(codes: RegionCodes, images: NDArray[np.int64], tables: CodeTables) -> NDArray[np.int32]:
+    """MrSw of some images [K] as their codes say, in steps of the tables."""
+    scores = np.empty(len(images), np.int32)
 
     def scan(first: int, last: int) -> None:
-        scan_codes(codes.codes, offsets, alive, tables, first, last, scores)
+        scan_codes(codes.codes, codes.offsets, images, tables, first, last, scores)
 
-    divided(scan, len(alive), least=LEAST)
+    divided(scan, len(images), least=LEAST)
     return scores
 
 
@@ -79,3 +113,8 @@ def _index_with(codebooks: Codebooks) -> FaissIndex:
     faiss.copy_array_to_vector(codebooks.ravel(), index.rq.codebooks)
     index.rq.is_trained = index.is_trained = True
     return index
+
+
+def _codebooks_of(index: FaissIndex) -> Codebooks:
+    codebooks: Codebooks = faiss.vector_to_array(index.rq.codebooks).reshape(-1, index.d)
+    return codebooks

@@ -50,6 +50,7 @@ class Coding:
     error: float  # mean squared distance of its regions from what their codes say
     trained_error: float  # the same where the codebooks were trained
     shortlist_sizes: Mapping[float, int]  # share of the exact top 10 -> images that must be shortlisted to hold it
+    sketched_sizes: Mapping[float, int]  # the same where they are ranked by their sketches alone
 
     @property
     def drift(self) -> float:
@@ -57,18 +58,22 @@ class Coding:
         return self.error / self.trained_error if self.trained_error else 1.0
 
     def to_json(self) -> dict[str, object]:
-        sizes = {str(recall): size for recall, size in self.shortlist_sizes.items()}
         return {
             "codebooks": self.codebooks,
             "error": self.error,
             "trained_error": self.trained_error,
-            "shortlist_sizes": sizes,
+            "shortlist_sizes": {str(recall): size for recall, size in self.shortlist_sizes.items()},
+            "sketched_sizes": {str(recall): size for recall, size in self.sketched_sizes.items()},
         }
 
     @classmethod
     def from_json(cls, coding: Mapping[str, Any]) -> "Coding":
-        sizes = {float(recall): int(size) for recall, size in coding["shortlist_sizes"].items()}
-        return cls(str(coding["codebooks"]), float(coding["error"]), float(coding["trained_error"]), sizes)
+        shortlisted, sketched = (
+            {float(recall): int(size) for recall, size in coding[name].items()}
+            for name in ("shortlist_sizes", "sketched_sizes")
+        )
+        errors = float(coding["error"]), float(coding["trained_error"])
+        return cls(str(coding["codebooks"]), *errors, shortlisted, sketched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,7 @@ def map_segment(folder: Path, head: SegmentHead) -> Segment:
     """Map files that were checked."""
     widths = head.channel_widths
     columns = {column.name: open_column(folder, column, images=head.images) for column in columns_of(widths)}
+    offsets = columns[channel_column(head.shortlist_channel, widths[head.shortlist_channel]).name].offsets
     return Segment(
         id=folder.name,
         head=head,
@@ -181,7 +187,7 @@ def map_segment(folder: Path, head: SegmentHead) -> Segment:
         records=columns[RECORDS.name],
         thumbnails=columns[THUMBNAILS.name],
         byte_rows=open_byte_rows(folder / BYTE_ROWS),
-        codes=open_region_codes(folder / REGION_CODES) if head.coding is not None else None,
+        codes=open_region_codes(folder / REGION_CODES, offsets) if head.coding is not None else None,
     )
 
 

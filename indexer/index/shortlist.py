@@ -1,18 +1,22 @@
 """The shortlist: the images that may be among the best for a sentence, found without scoring all of them exactly."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.index.byte_rows import byte_scores, byte_words, most_wrong
+from indexer.index.kernels import count_scores
 from indexer.index.region_codes import RegionCodes, code_scores, word_tables
 from indexer.index.segment import Coding
+from indexer.index.sketches import sketch_scores
 from indexer.index.snapshot import Part, Snapshot
 
 FULL_RECALL = 1.0  # for which nothing is passed over
-TOP = 10  # whose recall the sizes were calibrated for
+TOP = 10  # whose recall sizes are calibrated for
+SKETCHED_FOR_ONE = 4  # images whose codes are looked at, at least, for one that is shortlisted
 BEYOND = 4  # times the largest size that was calibrated, for a recall beyond the highest
 
 
@@ -24,6 +28,13 @@ class Candidates:
     scores: NDArray[np.float32]  # [K], about their MrSw
     most_wrong: float  # how far a score can be from the exact one
     complete: bool  # whether these are all live images
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Coded:
+    part: Part
+    codes: RegionCodes
+    coding: Coding
 
 
 def find_candidates(
@@ -54,31 +65,37 @@ def _scan(
 
     Segments of the same codebooks are ranked together, so that it does not matter how images are spread over them.
     """
-    alike: dict[str, list[tuple[Part, RegionCodes, Coding]]] = {}
+    alike: dict[str, list[_Coded]] = {}
     for part in snapshot.parts:
         codes, coding = part.segment.codes, part.segment.head.coding
         if codes is not None and coding is not None:
-            alike.setdefault(coding.codebooks, []).append((part, codes, coding))
-    promising = {}
+            alike.setdefault(coding.codebooks, []).append(_Coded(part, codes, coding))
+    promising: dict[int, NDArray[np.int64]] = {}
     for group in alike.values():
-        tables = word_tables(group[0][1].codebooks, words)
-        scores = [code_scores(codes, part.segment.offsets, part.alive, tables) for part, codes, _ in group]
-        size = max(least, sum(_size(coding, recall=recall, limit=limit) for *_, coding in group))
-        bar = _bar(scores, size=size)
-        for (part, *_), some in zip(group, scores, strict=True):
-            promising[part.start] = np.flatnonzero(some >= bar)
+        tables = word_tables(group[0].codes.codebooks, words)
+        size = max(least, sum(_size(one.coding.shortlist_sizes, recall=recall, limit=limit) for one in group))
+        sketched = sum(_size(one.coding.sketched_sizes, recall=recall, limit=limit) for one in group)
+        scores = [sketch_scores(one.codes.sketches, one.part.alive, tables.sketches) for one in group]
+        images = _best_of(scores, size=max(sketched, SKETCHED_FOR_ONE * size))
+        scores = [code_scores(one.codes, some, tables.codes) for one, some in zip(group, images, strict=True)]
+        places = _best_of(scores, size=size)
+        found = zip(group, images, places, strict=True)
+        promising |= {one.part.start: some[chosen] for one, some, chosen in found}
     return promising
 
 
-def _bar(scores: list[NDArray[np.int32]], *, size: int) -> int:
-    """The score that at least `size` images reach, if there are so many; never that of the dead, which is -1."""
-    counts = np.bincount(np.concatenate(scores) + 1)[1:]  # of every score
+def _best_of(scores: list[NDArray[np.int32]], *, size: int) -> list[NDArray[np.int64]]:
+    """The places of those that reach the score which at least `size` reach, if there are so many and none is -1."""
+    counts = np.zeros(1 + max((int(some.max(initial=0)) for some in scores), default=0), np.int64)
+    for some in scores:
+        count_scores(some, counts)
     reached = np.cumsum(counts[::-1])  # from the best down
-    return max(0, len(counts) - 1 - int(np.searchsorted(reached, size)))
+    bar = max(0, len(counts) - 1 - int(np.searchsorted(reached, size)))
+    return [np.flatnonzero(some >= bar) for some in scores]
 
 
-def _size(coding: Coding, *, recall: float, limit: int) -> int:
+def _size(sizes: Mapping[float, int], *, recall: float, limit: int) -> int:
     """Images of one segment; more than were ever calibrated where more recall is wanted than was."""
-    enough = [size for promised, size in coding.shortlist_sizes.items() if promised >= recall]
-    most = BEYOND * max(coding.shortlist_sizes.values())
+    enough = [size for promised, size in sizes.items() if promised >= recall]
+    most = BEYOND * max(sizes.values())
     return math.ceil(min(enough, default=most) * max(1.0, limit / TOP))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from indexer.index import manifest as manifest_file
 from indexer.index.durable_files import FileSeal, checksum_of
 from indexer.index.errors import Damaged, ModelMismatch, NoCommit, UnknownCollection, UnknownFormat
-from indexer.index.layout import MANIFEST
+from indexer.index.layout import FORMAT, MANIFEST
 from indexer.index.manifest import Manifest, SegmentEntry, Tombstones, read_manifest, write_manifest
 from tests.indexer.index.tiny import ENCODER
 
@@ -55,9 +55,9 @@ def test_what_is_no_manifest_is_damage(tmp_path_factory: pytest.TempPathFactory,
 
 
 def test_a_manifest_of_a_later_format_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest_file, "FORMAT", 3)
+    monkeypatch.setattr(manifest_file, "FORMAT", FORMAT + 1)
     write_manifest(tmp_path, FULL)
-    with pytest.raises(UnknownFormat, match=r"format 3, this program reads format 2"):
+    with pytest.raises(UnknownFormat, match=f"format {FORMAT + 1}, this program reads format {FORMAT}"):
         read_manifest(tmp_path)
 
 

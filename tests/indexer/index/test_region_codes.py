@@ -14,9 +14,11 @@ from indexer.index.faiss_codes import map_index
 from indexer.index.region_codes import (
     ENTRIES,
     STARTS,
+    ByteCodebooks,
     Codebooks,
     RegionCodes,
     code_scores,
+    open_codebooks,
     open_region_codes,
     word_tables,
     write_region_codes,
@@ -24,10 +26,11 @@ from indexer.index.region_codes import (
 
 WIDTH = 8
 CODEBOOKS: Codebooks = np.random.default_rng(0).standard_normal((STARTS[-1], WIDTH)).astype(np.float32)
+IN_BYTES = ByteCodebooks.of(CODEBOOKS)
 
 
 def entries_of(codes: NDArray[np.uint32]) -> list[NDArray[np.uint32]]:
-    return [codes & 4095, ENTRIES[0] + ((codes >> 12) & 1023), ENTRIES[0] + ENTRIES[1] + (codes >> 22)]
+    return [codes & 1023, ENTRIES[0] + ((codes >> 10) & 2047), ENTRIES[0] + ENTRIES[1] + (codes >> 21)]
 
 
 def random_codes(count: int, seed: int) -> NDArray[np.uint32]:
@@ -42,37 +45,48 @@ def random_codes(count: int, seed: int) -> NDArray[np.uint32]:
 )
 def test_the_scan_is_that_of_the_obvious_way(counts: list[int], words: int, seed: int) -> None:
     codes, offsets = random_codes(sum(counts), seed), np.cumsum([0, *counts])
-    alive = np.random.default_rng(seed).random(len(counts)) < 0.8
-    tables = word_tables(CODEBOOKS, np.random.default_rng(seed).standard_normal((words, WIDTH)).astype(np.float32))
-    lanes = tables.astype(np.int64).swapaxes(0, 1).reshape(STARTS[-1], -1)  # [entries, W and what fills up]
+    images = np.flatnonzero(np.random.default_rng(seed).random(len(counts)) < 0.8)
+    tables = word_tables(IN_BYTES, np.random.default_rng(seed).standard_normal((words, WIDTH)).astype(np.float32))
+    lanes = tables.codes.astype(np.int64).swapaxes(0, 1).reshape(STARTS[-1], -1)  # [entries, W and what fills up]
     worth = sum(lanes[entries] for entries in entries_of(codes))
     expected = [worth[a:b].max(axis=0).sum() for a, b in pairwise(offsets)]
-    found = code_scores(RegionCodes(CODEBOOKS, codes), offsets, alive, tables)
-    assert found.tolist() == np.where(alive, expected, -1).tolist()
+    found = code_scores(RegionCodes.of(CODEBOOKS, codes, offsets), images, tables.codes)
+    assert found.tolist() == [expected[image] for image in images]
+
+
+@settings(deadline=None)
+@given(words=st.integers(1, 40), seed=st.integers(0, 100))
+def test_tables_tell_entries_apart_as_exact_products_do(words: int, seed: int) -> None:
+    asked = np.random.default_rng(seed).standard_normal((words, WIDTH)).astype(np.float32)
+    tables = word_tables(IN_BYTES, asked)
+    exact = CODEBOOKS[: ENTRIES[0]] @ asked.T
+    above = np.maximum(exact - exact.mean(axis=0), 0)
+    told = tables.sketches.swapaxes(1, 2).reshape(-1, ENTRIES[0])[:words].T
+    assert np.abs(told / 254 * above.max() - above).max() < 0.02 * above.max()
 
 
 @pytest.mark.parametrize("words", [1, 16, 17, 200])
 def test_tables_add_up_within_a_byte(words: int) -> None:
-    tables = word_tables(CODEBOOKS, np.random.default_rng(words).standard_normal((words, WIDTH)).astype(np.float32))
-    most = sum(tables[:, a:b].max(axis=1).astype(int) for a, b in pairwise(STARTS))
+    tables = word_tables(IN_BYTES, np.random.default_rng(words).standard_normal((words, WIDTH)).astype(np.float32))
+    most = sum(tables.codes[:, a:b].max(axis=1).astype(int) for a, b in pairwise(STARTS))
     assert 200 < most.max() <= 255
 
 
 def test_tables_of_words_that_say_nothing_are_zero() -> None:
-    assert not word_tables(CODEBOOKS, np.zeros((3, WIDTH), np.float32)).any()
+    assert not word_tables(IN_BYTES, np.zeros((3, WIDTH), np.float32)).codes.any()
 
 
 def test_faiss_gives_back_what_it_was_given(tmp_path: Path) -> None:
     codes = random_codes(500, seed=3)
     with (tmp_path / "codes").open("wb") as file:
         write_region_codes(CODEBOOKS, codes, file.write)
-    opened = open_region_codes(tmp_path / "codes")
+    opened = open_region_codes(tmp_path / "codes", np.array([0, 500]))
     np.testing.assert_array_equal(opened.codes, codes)
-    np.testing.assert_array_equal(opened.codebooks, CODEBOOKS)
+    np.testing.assert_array_equal(open_codebooks(tmp_path / "codes"), CODEBOOKS)
     said = sum(CODEBOOKS[entries] for entries in entries_of(codes))
     np.testing.assert_allclose(map_index(tmp_path / "codes").reconstruct_n(0, 500), said, atol=1e-5)
 
 
 def test_codes_that_are_missing_are_told(tmp_path: Path) -> None:
     with pytest.raises(Missing):
-        open_region_codes(tmp_path / "nothing")
+        open_region_codes(tmp_path / "nothing", np.array([0]))

@@ -8,7 +8,7 @@ import pytest
 
 from indexer.index.deletion import delete_images
 from indexer.index.errors import Damaged, UnknownFormat
-from indexer.index.layout import SEGMENTS, TOMBSTONES
+from indexer.index.layout import FORMAT, SEGMENTS, TOMBSTONES
 from indexer.index.manifest import read_manifest
 from indexer.index.segment import HEAD, files_of, open_ids, open_records, open_segment
 from indexer.index.snapshot import open_snapshot
@@ -88,8 +88,10 @@ def test_what_a_commit_reads_is_checked_as_well(collection: Path) -> None:
 
 
 def test_a_segment_of_a_later_format_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.index.segment.FORMAT", 3)
-    with pytest.raises(UnknownFormat, match=r"segment.json is of format 3, this program reads format 2"):
+    monkeypatch.setattr("indexer.index.segment.FORMAT", FORMAT + 1)
+    with pytest.raises(
+        UnknownFormat, match=f"segment.json is of format {FORMAT + 1}, this program reads format {FORMAT}"
+    ):
         commit_images(tmp_path, [1])
 
 
