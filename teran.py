@@ -2,10 +2,7 @@
 
 import json
 import logging
-import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from hashlib import sha256
 from io import TextIOWrapper
@@ -53,6 +50,7 @@ from service.hits import find_hits
 from service.logs import configure_logs
 from service.server import check_address, run, run_while
 from service.settings import Settings, read_settings
+from service.stopping import stop_on_signal
 from service.terminal import messages, print_hits, print_report, progress_bar, say, show_steps, with_progress
 from service.worker_watch import worker_command
 
@@ -416,23 +414,6 @@ def index_with_progress(paths: Sequence[Path], collection: Path, encoder: Encode
             prune=prune,
             progress=lambda outcomes: bar.advance(task, len(outcomes)),
         )
-
-
-def stop_on_signal(*, watched: bool) -> threading.Event:
-    """Set by SIGTERM and Ctrl-C; when watched, also by the end of standard input, which is the end of the watcher."""
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    if watched:
-        threading.Thread(target=_set_at_end_of_input, args=(stopping,), daemon=True).start()
-    return stopping
-
-
-def _set_at_end_of_input(stopping: threading.Event) -> None:
-    # Not through sys.stdin: a thread that waits in it aborts the interpreter at its end.
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    stopping.set()
 
 
 if __name__ == "__main__":
