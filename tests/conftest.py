@@ -10,7 +10,7 @@ from indexer.decode_pool import DecodePool
 from indexer.pictures import pool_for
 from model.checkpoint import load_encoder, save_checkpoint
 from model.encoder import Encoder
-from model.regions.convnet import ConvNetConfig
+from model.regions.mobilenet import MobileNetV2Config
 from model.regions.windows import WindowExtractor, WindowsConfig
 from model.teran.config import BertSizes, TeranConfig
 from model.teran.network import Teran
@@ -66,7 +66,7 @@ def make_tiny_checkpoint(folder: Path, *, seed: int) -> Path:
     config = TeranConfig(
         feature_width=12, embedding_width=8, image_layers=1, joint_layers=1, heads=2, feedforward=16, bert=bert
     )
-    convnet = ConvNetConfig((4, 4, 6, 8), (1, 1, 1, 1))
+    convnet = MobileNetV2Config(width=0.125, last_width=8)
     regions = WindowExtractor(WindowsConfig(convnet, feature_width=12, picture_side=64))
     save_checkpoint(
         folder,

@@ -13,7 +13,7 @@ from model.embeddings import ImageEmbedding, Picture, SentenceEmbedding, Word
 from model.errors import BadCheckpoint
 from model.hat.config import LEVELS, PATCH, HatConfig
 from model.hat.network import Hat
-from model.regions.convnet import PIXEL_MEAN, PIXEL_STD
+from model.regions.mobilenet import PIXEL_MEAN, PIXEL_STD
 from model.scoring import MaxSim, ScoreSpec, Term
 from model.teran.encoder import pad_ids
 from model.teran.tokenizer import Tokenizer, Tokens, check_words, group_words

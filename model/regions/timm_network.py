@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from model.errors import BadCheckpoint
-from model.regions.convnet import beside
+from model.regions.mobilenet import beside
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,12 @@ from torch import Tensor, nn
 
 from model.embeddings import Picture
 from model.errors import BadCheckpoint
-from model.regions.convnet import ConvNet, ConvNetConfig
 from model.regions.mobilenet import MobileNetV2, MobileNetV2Config
 from model.regions.region_features import RegionFeatures, sizes_of
 from model.regions.timm_network import TimmConfig, TimmNetwork
 
-NetworkConfig = ConvNetConfig | MobileNetV2Config | TimmConfig
-Network = ConvNet | MobileNetV2 | TimmNetwork
+NetworkConfig = MobileNetV2Config | TimmConfig
+Network = MobileNetV2 | TimmNetwork
 
 # (windows across, windows down, width, height), evenly spread so that the outer ones touch the border: 36 in all.
 LAYOUT = (
@@ -48,11 +47,9 @@ class WindowsConfig:
 
 
 def _network_config(values: dict[str, Any]) -> NetworkConfig:
-    match values.get("kind", "residual"):
-        case "residual":
-            return ConvNetConfig(tuple(values["widths"]), tuple(values["depths"]))
+    match values["kind"]:
         case "mobilenetv2":
-            return MobileNetV2Config()
+            return MobileNetV2Config(values["width"], values["last_width"])
         case "timm":
             return TimmConfig(values["name"])
         case kind:
@@ -61,8 +58,6 @@ def _network_config(values: dict[str, Any]) -> NetworkConfig:
 
 def build_network(config: NetworkConfig) -> Network:
     match config:
-        case ConvNetConfig():
-            return ConvNet(config)
         case MobileNetV2Config():
             return MobileNetV2(config)
         case TimmConfig():

@@ -10,7 +10,6 @@ from transformers import BertModel
 
 from model.checkpoint import fingerprint, load_weights, read_config, save_checkpoint
 from model.errors import BadRecipe
-from model.regions.convnet import ConvNet
 from model.regions.mobilenet import MobileNetV2
 from model.regions.timm_network import TimmNetwork
 from model.regions.windows import WindowExtractor, WindowsConfig
@@ -90,14 +89,12 @@ def load_bert(network: BertModel, name: str) -> None:
 
 def _load_pretrained(regions: WindowExtractor, weights: Path | None) -> None:
     match regions.convnet:
-        case ConvNet():
-            if weights is not None:
-                raise BadRecipe("model.pretrained is for a network of kind mobilenetv2; ours begin with random weights")
         case MobileNetV2():
-            if weights is None:
-                raise BadRecipe("model.pretrained must name the ONNX file with the weights of mobilenetv2")
-            _load_onnx(regions.convnet, weights)
+            if weights is not None:
+                _load_onnx(regions.convnet, weights)
         case TimmNetwork():
+            if weights is not None:
+                raise BadRecipe("model.pretrained is for a network of kind mobilenetv2; timm's bring their own weights")
             hub = TimmNetwork(regions.convnet.config, pretrained=True)
             regions.convnet.load_state_dict(hub.state_dict())
 

@@ -1,10 +1,11 @@
 """Teach the small convolutional network the feature maps of a larger one, on pictures without any captions.
 
 The recipe is that of a patient and consistent teacher (Beyer et al., CVPR 2022): both networks see the same random
-crop, pictures are mixed, and the schedule is long.
+crop, and pictures are mixed. The pieces of the network learn apart at first, each from what the teacher's piece before
+it hands on: so shallow, they learn in a few epochs what the deep one takes hundreds for (Li et al., CVPR 2020).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,25 +16,29 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model.regions.convnet import ConvNet
+from model.regions.mobilenet import MobileNetV2
 from model.training.hardware import Arithmetic
 from model.training.loop import Validation
+from model.training.normalised import fold_normalisations, with_normalisations
 from model.training.optimization import Optimization, ParameterGroup
 from model.training.pictures import random_views, whole_views
 
-TEACHER_SIDE = 224
+LEAST_STD = 1e-2  # of a channel that is nearly always 0
+NORMS_AHEAD = 3.0  # times the rate of all else
+SQUARES = 0.3  # weight of squared differences beside the cosine
+EARLIER = 0.1  # weight of all maps but the last, where pieces learn together
 
-Teach = Callable[[Tensor], Tensor]  # pixels [N, 3, 224, 224] in 0..1 -> feature map [N, C, h, w]
+Teach = Callable[[Tensor], list[Tensor]]  # pixels [N, 3, side, side] in 0..1 -> a map [N, C, h, w] behind every piece
 
 
 @dataclass(frozen=True, slots=True)
 class DistilConfig:
     name: str
     optimization: Optimization
-    teacher: Path  # an ONNX network from normalised pixels to a feature map
+    teacher: Path  # the ONNX file of a MobileNetV2
     pictures: tuple[Path, ...] = ()  # folders of more pictures than the captioned ones
-    small_side: int = 160  # pixels, of the first epochs
-    small_epochs: int = 27
+    apart: bool = False  # every piece learns from the teacher's map before it, not from the student's
+    side: int = 224  # pixels
     images: int = 64  # of a batch
     smallest_crop: float = 0.3  # share of the picture's area
     kind: Literal["distil"] = "distil"
@@ -41,27 +46,35 @@ class DistilConfig:
     def __post_init__(self) -> None:
         if self.images < 2 or self.images % 2:
             raise ValueError(f"images is {self.images}: pictures are mixed in pairs, so it must be even")
-        if not 0 < self.smallest_crop <= 1 or self.small_side < 32:
-            raise ValueError("smallest_crop must lie in 0..1, and small_side must be at least 32")
-
-
-class Student(nn.Module):
-    """The network with a linear head to the teacher's channels; the head is thrown away afterwards."""
-
-    def __init__(self, convnet: ConvNet, teacher_width: int) -> None:
-        super().__init__()
-        self.convnet = convnet
-        self.head = nn.Conv2d(convnet.config.widths[-1], teacher_width, kernel_size=1)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        maps: Tensor = self.head(self.convnet.stage_maps(pixels)[-1])
-        return maps
+        if not 0 < self.smallest_crop <= 1 or self.side < 32:
+            raise ValueError("smallest_crop must lie in 0..1, and side must be at least 32")
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
     views: Tensor  # [N, 3, side, side] in 0..1
-    target: Tensor  # [N, C, h, w], what the teacher sees in them
+    maps: list[Tensor]  # what the teacher makes of them, behind every piece
+
+
+class Student(nn.Module):
+    """A network as it learns, through all stages of this kind."""
+
+    def __init__(self, network: MobileNetV2) -> None:
+        super().__init__()
+        self.network = with_normalisations(network)
+
+    def forward(self, lesson: Lesson, *, apart: bool) -> list[Tensor]:
+        """The maps behind its pieces."""
+        x = self.network.normalised(lesson.views)
+        maps = []
+        for piece, taught in zip(self.network.pieces(), lesson.maps, strict=True):
+            maps.append(piece(x))
+            x = taught if apart else maps[-1]
+        return maps
+
+    def fill(self, network: MobileNetV2) -> None:
+        """Give the network what was learned."""
+        fold_normalisations(self.network, network)
 
 
 class DistilTask:
@@ -71,7 +84,7 @@ class DistilTask:
 
     def __init__(
         self,
-        convnet: ConvNet,
+        student: Student,
         teacher: Teach,
         config: DistilConfig,
         *,
@@ -79,69 +92,82 @@ class DistilTask:
         validation: NDArray[np.uint8],
         arithmetic: Arithmetic,
     ) -> None:
-        self._mean, self._std = teacher_statistics(pictures, teacher)
-        torch.manual_seed(config.optimization.seed)
-        student = Student(convnet, len(self._mean)).to(arithmetic.device)
-        self.module: Student = student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.batches = len(pictures) // config.images
         self._teacher, self._pictures = teacher, pictures
         self._config, self._arithmetic = config, arithmetic
-        self._validation = [
-            Lesson(views, self._taught(views))
-            for views in map(whole_views, np.array_split(validation[:512], max(1, len(validation[:512]) // 64)))
-        ]
+        self.module = student
+        self.batches = len(pictures) // config.images
+        self._statistics = map_statistics(pictures, teacher)
+        parts = np.array_split(validation[:512], max(1, len(validation[:512]) // 64))
+        self._validation = [whole_views(some) for some in parts]
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        return [ParameterGroup(list(self.module.parameters()), self._config.optimization.lr)]
+        """Normalisations, which must find the scale of every channel, go ahead."""
+        lr, modules = self._config.optimization.lr, list(self.module.modules())
+        filters = [weight for module in modules if isinstance(module, nn.Conv2d) for weight in module.parameters()]
+        norms = [weight for module in modules if isinstance(module, nn.BatchNorm2d) for weight in module.parameters()]
+        return [ParameterGroup(filters, lr), ParameterGroup(norms, NORMS_AHEAD * lr)]
 
     def batch(self, epoch: int, number: int) -> Lesson:
         config, seed = self._config, self._config.optimization.seed
         order = np.random.default_rng([seed, epoch]).permutation(len(self._pictures))
         rows = np.sort(order[number * config.images : (number + 1) * config.images])
         generator = np.random.default_rng([seed, epoch, number])
-        views = random_views(
-            self._pictures[rows], side=TEACHER_SIDE, smallest=config.smallest_crop, generator=generator
-        )
-        views = mix(views, generator)
-        side = config.small_side if epoch < config.small_epochs else self._pictures.shape[1]
-        return Lesson(_resized(views, side), self._taught(views))
+        views = random_views(self._pictures[rows], side=config.side, smallest=config.smallest_crop, generator=generator)
+        return self._lesson(mix(views, generator))
 
     def loss(self, module: nn.Module, batch: Lesson) -> Tensor:
         with self._arithmetic.autocast():
-            predicted = module(batch.views.to(self._arithmetic.device))
-        return map_distance(predicted.float(), batch.target.to(self._arithmetic.device))
+            predicted: list[Tensor] = module(batch, apart=self._config.apart)
+        earlier = 1.0 if self._config.apart else EARLIER
+        return distance([maps.float() for maps in predicted], batch.maps, self._statistics, earlier=earlier)
 
     def validate(self) -> Validation:
-        with torch.inference_mode():
-            distance = float(np.mean([float(self.loss(self.module, lesson)) for lesson in self._validation]))
-        return Validation(-distance, {"distance": distance})
+        """By the last map alone, made by all pieces together."""
+        distances = []
+        with torch.inference_mode(), self._arithmetic.autocast():
+            for views in self._validation:
+                lesson = self._lesson(views)
+                last = self.module(lesson, apart=False)[-1:]
+                distances.append(float(distance(last, lesson.maps[-1:], self._statistics[-1:], earlier=0.0)))
+        return Validation(-float(np.mean(distances)), {"distance": float(np.mean(distances))})
 
     def publish(self, folder: Path) -> None:
         """Half a model is of use to nobody else."""
 
-    def _taught(self, views: Tensor) -> Tensor:
-        taught: Tensor = (self._teacher(_resized(views, TEACHER_SIDE)) - self._mean) / self._std
-        return taught
+    def _lesson(self, views: Tensor) -> Lesson:
+        return Lesson(views.to(self._arithmetic.device), self._teacher(views))
 
 
-def teacher_statistics(pictures: NDArray[np.uint8], teacher: Teach) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each teacher channel over 512 pictures, [C, 1, 1] each."""
-    rows = np.linspace(0, len(pictures) - 1, min(512, len(pictures))).astype(int)
-    generator = np.random.default_rng(0)
-    maps = [
-        teacher(random_views(pictures[part], side=TEACHER_SIDE, smallest=1.0, generator=generator))
-        for part in np.array_split(rows, max(1, len(rows) // 64))
-    ]
-    values = torch.cat(maps)
-    return values.mean(dim=(0, 2, 3))[:, None, None], values.std(dim=(0, 2, 3))[:, None, None] + 1e-3
+@dataclass(frozen=True, slots=True)
+class MapStatistics:
+    """Of the channels of one map over many pictures, [C, 1, 1] each."""
+
+    mean: Tensor
+    std: Tensor
 
 
-def map_distance(predicted: Tensor, target: Tensor) -> Tensor:
-    """One minus the cosine of the two maps, place by place and of their averages over the picture, added."""
-    target_there = F.interpolate(target, size=predicted.shape[-2:], mode="bilinear", align_corners=False)
-    places = 1 - F.cosine_similarity(predicted, target_there, dim=1).mean()
-    whole = 1 - F.cosine_similarity(predicted.mean(dim=(2, 3)), target.mean(dim=(2, 3)), dim=1).mean()
-    return places + whole
+def map_statistics(pictures: NDArray[np.uint8], teacher: Teach) -> list[MapStatistics]:
+    rows = np.linspace(0, len(pictures) - 1, min(128, len(pictures))).astype(int)
+    statistics = []
+    for maps in teacher(whole_views(pictures[rows])):
+        mean, std = maps.mean(dim=(0, 2, 3)), maps.std(dim=(0, 2, 3))
+        statistics.append(MapStatistics(mean[:, None, None], std[:, None, None] + LEAST_STD))
+    return statistics
+
+
+def distance(
+    predicted: Sequence[Tensor], targets: Sequence[Tensor], statistics: Sequence[MapStatistics], *, earlier: float
+) -> Tensor:
+    """How far maps [N, C, h, w] are from the teacher's: place by place, and the last also over whole pictures."""
+    loss = predicted[0].new_zeros(())
+    for number, (ours, theirs, known) in enumerate(zip(predicted, targets, statistics, strict=True), start=1):
+        last = number == len(targets)
+        a, b = ((maps - known.mean) / known.std for maps in (ours, theirs))
+        places = SQUARES * (a - b).square().mean() + 1 - F.cosine_similarity(a, b, dim=1).mean()
+        loss = loss + (1.0 if last else earlier) * places
+        if last:
+            loss = loss + 1 - F.cosine_similarity(a.mean(dim=(2, 3)), b.mean(dim=(2, 3)), dim=1).mean()
+    return loss
 
 
 def mix(views: Tensor, generator: np.random.Generator) -> Tensor:
@@ -149,9 +175,3 @@ def mix(views: Tensor, generator: np.random.Generator) -> Tensor:
     weight = torch.from_numpy(generator.random(len(views[::2]))).float().view(-1, 1, 1, 1)
     views[::2] = torch.lerp(views[1::2], views[::2], weight)
     return views
-
-
-def _resized(views: Tensor, side: int) -> Tensor:
-    if views.shape[-1] == side:
-        return views
-    return F.interpolate(views, size=(side, side), mode="bilinear", antialias=True, align_corners=False)

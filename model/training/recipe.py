@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from model.hat.config import HatConfig
-from model.regions.convnet import ConvNetConfig
+from model.regions.mobilenet import MobileNetV2Config
 from model.regions.windows import WindowsConfig
 from model.selfalign.config import CameraConfig, VsrnConfig
 from model.teran.config import TeranConfig
@@ -106,8 +106,8 @@ class Recipe:
                 raise ValueError(f"a stage cannot be named {name!r}: letters, digits, - and _, and no two alike")
         if any(isinstance(stage, DistilConfig) for stage in self.stages):
             windows = self.model.windows
-            if windows is None or not isinstance(windows.convnet, ConvNetConfig) or self.data.images is None:
-                raise ValueError("a stage of kind distil takes pictures and a network of kind residual")
+            if windows is None or windows.convnet != MobileNetV2Config() or self.data.images is None:
+                raise ValueError("a stage of kind distil takes pictures and a MobileNetV2 of full width")
 
 
 def read_recipe(path: Path) -> Recipe:

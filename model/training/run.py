@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from model.errors import BadRecipe
 from model.framing import Framing
-from model.regions.convnet import ConvNet
+from model.regions.mobilenet import MobileNetV2
 from model.training.align import AlignConfig, AlignTask, Split, ViewKind
 from model.training.beginning import Beginning, begin
 from model.training.building import TeranBeginning
 from model.training.captioned import CaptionedSet
 from model.training.data import CaptionedImages, read_training_data
-from model.training.distil import DistilConfig, DistilTask
+from model.training.distil import DistilConfig, DistilTask, Student
 from model.training.hardware import Arithmetic, Hardware, find_hardware, first_alone
 from model.training.hat.building import HatBeginning
 from model.training.hat.stage import HatStage
@@ -52,7 +52,7 @@ def train_recipe(recipe: Recipe, places: Places, *, device: str, watch: Watch, s
         captions = (caption for own in train.captions for caption in own)
         begun = begin(recipe, captions, root=places.root, text=places.work / "text")
     begun.module.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    course = _Course(recipe, places, hardware, begun, train, validation)
+    course = _Course(recipe, places, hardware, begun, _student(begun, recipe, hardware), train, validation)
     for number, stage in enumerate(recipe.stages, start=1):
         logger.info("stage %s", stage.name)
         finished = run_stage(
@@ -66,9 +66,19 @@ def train_recipe(recipe: Recipe, places: Places, *, device: str, watch: Watch, s
         )
         if not finished:
             return False
+        course.finish(stage)
     if hardware.rank == 0:
         course.publish()
     return True
+
+
+def _student(begun: Beginning, recipe: Recipe, hardware: Hardware) -> Student | None:
+    if not any(isinstance(stage, DistilConfig) for stage in recipe.stages):
+        return None
+    assert isinstance(begun, TeranBeginning) and begun.trainee.regions is not None
+    assert isinstance(begun.trainee.regions.convnet, MobileNetV2)
+    student = Student(begun.trainee.regions.convnet).to(hardware.device)
+    return student.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,7 @@ class _Course:
     places: Places
     hardware: Hardware
     begun: Beginning
+    student: Student | None  # where there is something to distil
     train: CaptionedImages
     validation: CaptionedImages
 
@@ -101,6 +112,16 @@ class _Course:
         told = [replace(one, optimization=replace(one.optimization, checkpoint_every=1)) for one in stages]
         data = digest(part for one in (self.train, self.validation) for part in one.told())
         return repr((self.begun.origin, data, self.recipe.model, told, self.hardware.processes))
+
+    def finish(self, stage: Stage) -> None:
+        if isinstance(stage, DistilConfig) and self.student is not None:
+            self.student.fill(self._convnet)
+
+    @property
+    def _convnet(self) -> MobileNetV2:
+        regions = self._teran.trainee.regions
+        assert regions is not None and isinstance(regions.convnet, MobileNetV2)
+        return regions.convnet
 
     def publish(self) -> None:
         dtype = torch.float16 if self.recipe.dtype == "float16" else torch.float32
@@ -175,15 +196,14 @@ class _Course:
             from model.training.teacher import Teacher
         except ImportError as error:
             raise BadRecipe(f"stage {stage.name} takes the extra `train`: install it") from error
-        regions = self._teran.trainee.regions
-        assert regions is not None and isinstance(regions.convnet, ConvNet)
+        assert self.student is not None
         more = [file for folder in stage.pictures for file in list_pictures(self.places.root / folder)]
         with first_alone(self.hardware):
             pictures = self._pictures([*self.train.files, *more])
             validation = self._pictures(self.validation.files)
         return DistilTask(
-            regions.convnet,
-            Teacher(self.places.root / stage.teacher, threads=torch.get_num_threads()),
+            self.student,
+            Teacher(self.places.root / stage.teacher, arithmetic),
             stage,
             pictures=pictures,
             validation=validation,

@@ -98,8 +98,10 @@ def taught_loss(logits: Tensor, guesses: Guesses, lesson: Lesson, config: Senten
     loss = logits.new_zeros(())
     if config.soft_targets:
         similarities = (lesson.captions - lesson.centre) @ (lesson.images - lesson.centre).T  # [C, N]
-        targets = (similarities / config.temperature).softmax(dim=1)
-        loss = loss + config.soft_targets * F.cross_entropy(logits.T, targets)
+        alike = similarities / config.temperature
+        to_image = F.cross_entropy(logits.T, alike.softmax(dim=1))
+        to_text = F.cross_entropy(logits, alike.T.softmax(dim=1))
+        loss = loss + config.soft_targets * (to_image + to_text)
     if config.likeness:
         pairs = zip(guesses, (lesson.captions, lesson.images), strict=True)
         far = sum((1 - F.cosine_similarity(guess.float(), told, dim=1)).mean() for guess, told in pairs)

@@ -1,29 +1,31 @@
-"""A network that others trained, run as it stands in its ONNX file."""
+"""A network that others trained, as a teacher of ours."""
 
 from pathlib import Path
 
-import onnxruntime
 import torch
 from torch import Tensor
 
-from model.errors import BadRecipe
-from model.regions.convnet import PIXEL_MEAN, PIXEL_STD
+from model.regions.mobilenet import MobileNetV2, MobileNetV2Config
+from model.training.hardware import Arithmetic
+from model.training.onnx_weights import load_onnx_weights
 
 
 class Teacher:
-    """A network from normalised pixels [N, 3, 224, 224] to a feature map [N, C, 7, 7]."""
+    """A MobileNetV2 from an ONNX file: from pixels [N, 3, H, W] in 0..1 to a map [N, C, h, w] behind every piece."""
 
-    def __init__(self, path: Path, *, threads: int) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        if not path.is_file():
-            raise BadRecipe(f"there is no network of a teacher at {path}")
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
-        self._mean = torch.tensor(PIXEL_MEAN).view(1, 3, 1, 1)
-        self._std = torch.tensor(PIXEL_STD).view(1, 3, 1, 1)
+    def __init__(self, path: Path, arithmetic: Arithmetic) -> None:
+        """Raises BadRecipe."""
+        network = MobileNetV2(MobileNetV2Config())
+        load_onnx_weights(network, path)
+        network = network.eval().to(arithmetic.device)
+        self._network: MobileNetV2 = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._arithmetic = arithmetic
 
-    def __call__(self, pixels: Tensor) -> Tensor:
-        normalised = ((pixels - self._mean) / self._std).contiguous().numpy()
-        (maps,) = self._session.run(None, {self._input: normalised})
-        return torch.from_numpy(maps)
+    def __call__(self, pixels: Tensor) -> list[Tensor]:
+        maps = []
+        with torch.no_grad(), self._arithmetic.autocast():
+            x = self._network.normalised(pixels.to(self._arithmetic.device))
+            for piece in self._network.pieces():
+                x = piece(x)
+                maps.append(x.float())
+        return maps

@@ -14,7 +14,7 @@ from model.embeddings import Picture
 from model.evaluation.protocol import evaluate_encoder
 from model.hat.encoder import HatEncoder, channels_of, score_spec_of
 from model.hat.network import Hat
-from model.regions.convnet import PIXEL_MEAN, PIXEL_STD
+from model.regions.mobilenet import PIXEL_MEAN, PIXEL_STD
 from model.teran.tokenizer import check_words
 from model.training.batch_order import rows_of_batch
 from model.training.captioned import Batch, CaptionedSet

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from model.embeddings import Picture
-from model.regions.convnet import ConvNetConfig
+from model.regions.mobilenet import MobileNetV2Config
 from model.regions.windows import WindowExtractor, WindowsConfig, pool_windows, window_boxes
 
 
@@ -25,7 +25,7 @@ def test_a_window_is_the_average_of_what_it_covers():
 
 
 def test_pictures_become_features_and_boxes():
-    extractor = WindowExtractor(WindowsConfig(ConvNetConfig((4, 4, 6, 8), (1, 1, 1, 1)), feature_width=12)).eval()
+    extractor = WindowExtractor(WindowsConfig(MobileNetV2Config(width=0.125, last_width=8), feature_width=12)).eval()
     pictures = [Picture(np.full((224, 224, 3), shade, dtype=np.uint8), 640, 480) for shade in (0, 255)]
     with torch.inference_mode():
         regions = extractor.extract(pictures)

@@ -1,10 +1,17 @@
 """Views of pictures and the distance of feature maps."""
 
+import threading
+from pathlib import Path
+
 import numpy as np
 import torch
 
 from model.framing import Framing
-from model.training.distil import map_distance, mix
+from model.regions.mobilenet import MobileNetV2, MobileNetV2Config
+from model.training.distil import DistilConfig, DistilTask, MapStatistics, Student, distance, mix
+from model.training.hardware import Arithmetic, OneProcess
+from model.training.loop import run_stage
+from model.training.optimization import Optimization
 from model.training.pictures import list_pictures, load_pictures, random_views
 
 
@@ -23,10 +30,44 @@ def test_the_same_seed_gives_the_same_views():
     assert torch.equal(one, other)
 
 
-def test_a_map_is_at_no_distance_from_itself_in_any_size():
-    target = torch.ones(2, 5, 7, 7) * torch.arange(1, 6).view(1, 5, 1, 1)
-    assert float(map_distance(3 * target[:, :, :5, :5], target)) < 1e-6
-    assert float(map_distance(-target, target)) > 3.9
+def test_maps_are_at_no_distance_from_themselves():
+    maps = [torch.randn(2, 5, 8 // side, 8 // side) for side in (1, 2)]
+    statistics = [MapStatistics(torch.zeros(5, 1, 1), torch.ones(5, 1, 1))] * 2
+    assert float(distance(maps, maps, statistics, earlier=0.3)) < 1e-6
+    first, last = ([-maps[0], maps[1]], [maps[0], -maps[1]])
+    far = [float(distance(some, maps, statistics, earlier=0.0)) for some in (first, last)]
+    assert far[0] < 1e-6 and far[1] > 4  # twice the cosine, of places and of whole pictures
+
+
+def test_a_student_comes_nearer_to_its_teacher_and_is_what_the_network_becomes(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (16, 64, 64, 3), dtype=np.uint8)
+    torch.manual_seed(0)
+    teacher, network = (MobileNetV2(MobileNetV2Config(width=0.125, last_width=8)) for _ in range(2))
+    optimization = Optimization(epochs=4, lr=1e-2, warmup_steps=1)
+    arithmetic = Arithmetic(torch.device("cpu"), torch.float32)
+
+    def teach(pixels: torch.Tensor) -> list[torch.Tensor]:
+        with torch.no_grad():
+            x = teacher.normalised(pixels)
+            return [x := piece(x) for piece in teacher.pieces()]
+
+    student, stopping = Student(network).eval(), threading.Event()
+    scores = []
+    for name, apart, side in (("apart", True, 32), ("together", False, 64)):
+        config = DistilConfig(name, optimization, Path("none"), apart=apart, side=side, images=8)
+        task = DistilTask(student, teach, config, pictures=pictures, validation=pictures, arithmetic=arithmetic)
+        scores.append(task.validate().score)
+        assert run_stage(
+            task, optimization, run=tmp_path / name, identity="", hardware=OneProcess(arithmetic.device),
+            watch=lambda _: None, stopping=stopping,
+        )  # fmt: skip
+        student.eval()
+        scores.append(task.validate().score)
+    assert scores[0] + 1 < scores[1] == scores[2] <= scores[3]
+    student.fill(network)
+    pixels = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(pixels), student.network(pixels), atol=1e-4, rtol=1e-4)
 
 
 def test_mixing_blends_every_second_view_with_its_neighbour():

@@ -11,7 +11,7 @@ import torch
 
 from model.checkpoint import load_encoder
 from model.errors import BadRecipe
-from model.regions.convnet import ConvNetConfig
+from model.regions.mobilenet import MobileNetV2Config
 from model.regions.region_features import RegionFeatures
 from model.regions.windows import WindowExtractor, WindowsConfig
 from model.teran.config import BertSizes, TeranConfig
@@ -37,7 +37,7 @@ class TellingWindows:
     """An ImageSet in whose windows colour and thing can be read off."""
 
     def __init__(self) -> None:
-        self._windows = torch.zeros(len(self), 36, 14)
+        self._windows = torch.zeros(len(self), 36, 24)
         for row in range(len(self)):
             self._windows[row, :, row // len(THINGS)] = 1.0
             self._windows[row, :, len(COLOURS) + row % len(THINGS)] = 1.0
@@ -46,7 +46,7 @@ class TellingWindows:
         return len(COLOURS) * len(THINGS)
 
     def look(self, rows: np.ndarray, generator: np.random.Generator) -> PooledWindows:
-        noise = torch.from_numpy(generator.random((len(rows), 36, 14))).float()
+        noise = torch.from_numpy(generator.random((len(rows), 36, 24))).float()
         return PooledWindows(self._windows[rows] + 0.01 * noise)
 
     def whole(self) -> Iterator[PooledWindows]:
@@ -64,7 +64,7 @@ def make_task(tokenizer: Tokenizer, config: AlignConfig = CONFIG) -> AlignTask:
     sizes = TeranConfig(
         feature_width=16, embedding_width=16, image_layers=1, joint_layers=1, heads=2, feedforward=32, bert=bert
     )
-    convnet = ConvNetConfig((4, 4, 6, 8), (1, 1, 1, 1))
+    convnet = MobileNetV2Config(width=0.125, last_width=8)
     trainee = Trainee(Teran(sizes), WindowExtractor(WindowsConfig(convnet, feature_width=16)))
     captions = CaptionedSet([(f"a {c} {t} .", f"the {t} is {c}") for c in COLOURS for t in THINGS], tokenizer)
     split = Split(TellingWindows(), captions)

@@ -20,7 +20,7 @@ WINDOWS = f"""
 [model]
 vocabulary_size = 120
 teran = {{ feature_width = 12, {SIZES}, bert = {BERT} }}
-windows = {{ feature_width = 12, picture_side = 64, convnet = {{ widths = [4, 4, 6, 8], depths = [1, 1, 1, 1] }} }}
+windows = {{ feature_width = 12, picture_side = 64, convnet = {{ width = 0.125, last_width = 8 }} }}
 """
 STAGE = """
 [[stages]]
@@ -62,7 +62,7 @@ def test_pictures_are_trained_on_first_stored_and_then_fresh(captioned):
     described = recipe(captioned, PICTURES, WINDOWS, stages)
     assert train(described, captioned)
     weights = [torch.load(captioned / "work" / name / "last.pt", weights_only=True) for name in ("sides", "whole")]
-    stem = [one["module"]["trainee.regions.convnet.stem.0.weight"] for one in weights]
+    stem = [one["module"]["trainee.regions.convnet.stem.weight"] for one in weights]
     assert not torch.equal(stem[0], stem[1])
     encoder = load_encoder(str(captioned / "work" / "checkpoint"))
     assert encoder.name == "small" and encoder.encode_sentences(["a dog"])
