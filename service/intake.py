@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,16 +18,27 @@ from indexer.ledger.scan import resolve_under, scan
 from indexer.ledger.spool import Spool
 from service.errors import InvalidRequest
 from service.parts import Parts
+from service.upload_manifest import Metadata
 
 TOO_LARGE: Final = "image_too_large"  # as the decoder has it, too
 
 
-def submit_uploads(parts: Parts, uploads: Sequence[UploadFile], *, collection: str, idempotency_key: str | None) -> Job:
-    """The job, when it and every byte of the uploads are on the disk; one that is too large is refused alone."""
+def submit_uploads(
+    parts: Parts,
+    uploads: Sequence[UploadFile],
+    metadata: Mapping[str, Metadata],
+    *,
+    collection: str,
+    idempotency_key: str | None,
+) -> Job:
+    """The job, when it and every byte of the uploads are on the disk; one that is too large is refused alone.
+
+    `metadata` is that of each file name.
+    """
     check_model(collection_path(parts.data, collection), parts.encoder.fingerprint)
-    with _spooled(parts.spool, uploads, limit=parts.settings.max_file_bytes) as items:
+    with _spooled(parts.spool, uploads, metadata, limit=parts.settings.max_file_bytes) as items:
         told = [[item.name, item.image_id if isinstance(item, NewItem) else item.code] for item in items]
-        digest = _digest(collection, told)
+        digest = _digest(collection, told, dict(metadata))
         return parts.ledger.submit(collection, items, idempotency_key=idempotency_key, request_digest=digest)
 
 
@@ -42,12 +53,14 @@ def submit_folders(parts: Parts, folders: Sequence[str], *, collection: str, ide
 
 
 @contextmanager
-def _spooled(spool: Spool, uploads: Iterable[UploadFile], *, limit: int) -> Iterator[list[NewItem | RefusedItem]]:
+def _spooled(
+    spool: Spool, uploads: Iterable[UploadFile], metadata: Mapping[str, Metadata], *, limit: int
+) -> Iterator[list[NewItem | RefusedItem]]:
     """The uploads on the disk, for good if a job is made of them within the context."""
     items: list[NewItem | RefusedItem] = []
     try:
         for upload in uploads:
-            items.append(_item(spool, upload, limit=limit))
+            items.append(_item(spool, upload, metadata, limit=limit))
         spool.sync()
         yield items
     except BaseException:
@@ -57,13 +70,17 @@ def _spooled(spool: Spool, uploads: Iterable[UploadFile], *, limit: int) -> Iter
         raise
 
 
-def _item(spool: Spool, upload: UploadFile, *, limit: int) -> NewItem | RefusedItem:
-    name = upload.filename or "unnamed"
+def _item(spool: Spool, upload: UploadFile, metadata: Mapping[str, Metadata], *, limit: int) -> NewItem | RefusedItem:
+    name = name_of(upload)
     try:
         file = spool.write(upload.file, limit=limit)
     except UploadTooLarge as error:
         return RefusedItem(name, TOO_LARGE, str(error))
-    return NewItem(name, file.path, spooled=True, image_id=file.image_id)
+    return NewItem(name, file.path, spooled=True, image_id=file.image_id, metadata=metadata.get(name, {}))
+
+
+def name_of(upload: UploadFile) -> str:
+    return upload.filename or "unnamed"
 
 
 def _files_in(folders: Sequence[Path]) -> Iterator[NewItem]:

@@ -12,14 +12,16 @@ from starlette.datastructures import UploadFile
 from indexer.ledger.jobs import Job
 from service.errors import InvalidRequest
 from service.forms import multipart_form
-from service.intake import submit_folders, submit_uploads
+from service.intake import name_of, submit_folders, submit_uploads
 from service.parts import InParts, Parts
 from service.routes.jobs import job_response, wait_until_finished
 from service.schemas import IndexRequest, JobResponse
+from service.upload_manifest import read_manifest
 
 router = APIRouter(prefix="/index", tags=["index"])
 
 LONGEST_WAIT_S: Final = 300.0
+LONGEST_MANIFEST: Final = 2**24  # bytes
 WAIT: Final = re.compile(r"(\d+(?:\.\d+)?)s?")
 MULTIPART: Final = {
     "type": "object",
@@ -27,6 +29,10 @@ MULTIPART: Final = {
     "properties": {
         "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
         "collection": {"type": "string", "default": "default"},
+        "manifest": {
+            "type": "string",
+            "description": 'JSON lines of {"filename", "metadata"}: kept of new photographs, and what filters ask for',
+        },
     },
 }
 REQUEST_BODY: Final[dict[str, Any]] = {
@@ -76,11 +82,28 @@ async def submit(
 
 async def _submit_form(request: Request, parts: Parts, idempotency_key: str | None) -> Job:
     async with multipart_form(request, max_files=parts.settings.max_files) as form:
-        uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+        told = await _text_of(form.get("manifest", ""))
+        uploads = [value for key, value in form.multi_items() if isinstance(value, UploadFile) and key != "manifest"]
         if not uploads:
             raise InvalidRequest("the form holds no file: send the photographs as `files`")
         collection = str(form.get("collection", "default"))
-        return await parts.write(submit_uploads, parts, uploads, collection=collection, idempotency_key=idempotency_key)
+        metadata = read_manifest(told, filenames={name_of(upload) for upload in uploads})
+        return await parts.write(
+            submit_uploads, parts, uploads, metadata, collection=collection, idempotency_key=idempotency_key
+        )
+
+
+async def _text_of(field: UploadFile | str) -> str:
+    """A field that may be sent as text or as a file."""
+    if isinstance(field, str):
+        return field
+    data = await field.read(LONGEST_MANIFEST + 1)
+    if len(data) > LONGEST_MANIFEST:
+        raise InvalidRequest(f"the manifest is larger than {LONGEST_MANIFEST:,} bytes: send fewer files at once")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"the manifest is not UTF-8: {error}") from error
 
 
 async def _submit_json(request: Request, parts: Parts, idempotency_key: str | None) -> Job:

@@ -43,6 +43,33 @@ def test_what_was_uploaded_is_found_by_the_very_next_search(client, worker):
     assert "new.jpg" in {hit["name"] for hit in answer["results"]} and answer["index_version"] == "default@2"
 
 
+def test_metadata_of_a_manifest_is_what_filters_ask_for(client, worker):
+    files = [("files", (f"{name}.jpg", jpeg(number), "image/jpeg")) for name, number in (("out", 100), ("in", 101))]
+    manifest = '{"filename": "out.jpg", "metadata": {"tags": ["outdoor", "dog"]}}\n'
+    assert client.post("/v1/index?wait=60s", files=files, data={"manifest": manifest}).json()["state"] == "succeeded"
+    found = client.post("/v1/search", json={"text": "a dog", "filter": {"tags": {"any": ["outdoor"]}}}).json()[
+        "results"
+    ]
+    assert [(hit["name"], hit["metadata"]) for hit in found] == [("out.jpg", {"tags": ["outdoor", "dog"]})]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "told"),
+    [
+        ("{", "line 1"),
+        ('\n{"filename": "a.jpg"}', "line 2"),
+        ('{"filename": "b.jpg", "metadata": {}}', "'b.jpg' is no file of this form"),
+        ('{"filename": "a.jpg", "metadata": {}}\n' * 2, "named twice"),
+        ('{"filename": "a.jpg", "metadata": {}, "id": "mine"}', "line 1"),
+        ('{"filename": "a.jpg", "metadata": {"x": "' + "y" * 20_000 + '"}}', "longer than"),
+    ],
+)
+def test_a_manifest_that_cannot_be_is_refused(client, manifest, told):
+    files = [("files", ("a.jpg", jpeg(100), "image/jpeg")), ("manifest", ("m.jsonl", manifest, "text/plain"))]
+    response = client.post("/v1/index", files=files)
+    assert response.status_code == 422 and told in response.json()["detail"]
+
+
 def test_bad_files_among_good_ones_fail_alone(client, worker):
     photographs = {"bomb.png": bomb_png(), "a.jpg": jpeg(100), "cut.jpg": truncated_jpeg(), "b.jpg": jpeg(100)}
     job = upload(client, {**photographs, "big.jpg": bytes(200_000)}, path="/v1/index?wait=60").json()
