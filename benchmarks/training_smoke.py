@@ -23,6 +23,7 @@ from model.evaluation.captions import CaptionedImage, read_captions
 from model.evaluation.protocol import evaluate_encoder
 from model.framing import Framing
 from model.regions.windows import pool_windows, window_boxes
+from model.training.hardware import Arithmetic
 from model.training.log import read_log
 from model.training.loop import Progress
 from model.training.pictures import load_pictures, whole_views
@@ -150,10 +151,12 @@ def write_features(files: Sequence[Path], folder: Path, *, root: Path) -> None:
     if (folder / "bu_box").exists():
         return
     (folder / "bu_att").mkdir(parents=True, exist_ok=True)
-    network = Teacher(root / "weights" / "mobilenetv2" / "mobilenetv2_224.onnx", threads=torch.get_num_threads())
+    arithmetic = Arithmetic(torch.device("cpu"), torch.float32)
+    network = Teacher(root / "weights" / "mobilenetv2" / "mobilenetv2_224.onnx", arithmetic)
     pictures, boxes = load_pictures(files, framing=Framing(SIDE), folder=folder.parent / "cache"), window_boxes()
     for start in range(0, len(files), BATCH):
-        windows = pool_windows(network(whole_views(pictures[start : start + BATCH])), boxes).numpy()  # [n, 36, WIDTH]
+        *_, last = network(whole_views(pictures[start : start + BATCH]))
+        windows = pool_windows(last, boxes).numpy()  # [n, 36, WIDTH]
         for file, features in zip(files[start : start + BATCH], windows, strict=True):
             np.savez(folder / "bu_att" / f"{file.stem}.npz", feat=features)
     (folder / "bu_box").mkdir()

@@ -15,8 +15,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from indexer.index.engine_choice import choose_engine
-from indexer.index.kernels import warm_up
 from indexer.index.manifest import EncoderIdentity
+from indexer.index.warm_up import warm_up
 from indexer.ledger.ledger import LEDGER_FILE, Ledger
 from indexer.ledger.spool import UPLOADS, Spool
 from indexer.ledger.wake_up import WakeUp

@@ -74,7 +74,7 @@ class LiveIndex:
         try:
             snapshot = open_snapshot(path, previous=before.snapshot if before else None)
             snapshot.check_model(self._fingerprint)
-            others = [opened.snapshot for other, opened in self._opened.items() if other != name]
+            others = [opened.snapshot for other, opened in dict(self._opened).items() if other != name]
             snapshot = in_memory(snapshot, room=self._memory_bytes - sum(map(bytes_in_memory, others)))
         except (IndexFault, OSError) as error:
             self._faults[name] = error

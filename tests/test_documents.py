@@ -14,6 +14,7 @@ DOCUMENTS = [
     ROOT / "model" / "bundled" / "README.md",
     ROOT / "docs" / "training.md",
     ROOT / "docs" / "engine.md",
+    ROOT / "docs" / "systems.md",
 ]
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 

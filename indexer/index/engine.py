@@ -1,4 +1,4 @@
-"""Where a sentence is compared with regions: on the CPU by codes and bytes first, or on another device."""
+"""Where a sentence is compared with regions: on the CPU by sketches, codes and bytes first, or on another device."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol

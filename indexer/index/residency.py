@@ -24,7 +24,8 @@ class _Structure:
 def in_memory(snapshot: Snapshot, *, room: int) -> Snapshot:
     """The snapshot with no more than `room` bytes of it read into memory: what is read most first, whole or not at all.
 
-    These are the codes, of which every search reads all, then the bytes, then the vectors. What is in memory stays.
+    The codes come first, then the bytes, then the vectors; sketches are always in memory, and not counted.
+    What is in memory stays.
     """
     segments = {part.segment.id: part.segment for part in snapshot.parts}
     room -= bytes_in_memory(snapshot)

@@ -27,7 +27,7 @@ class Candidates:
     rows: NDArray[np.int64]  # [K], ascending
     scores: NDArray[np.float32]  # [K], about their MrSw
     most_wrong: float  # how far a score can be from the exact one
-    complete: bool  # whether these are all live images
+    complete: bool  # whether no other live image can be among the best
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +40,7 @@ class _Coded:
 def find_candidates(
     snapshot: Snapshot, words: NDArray[np.float32], *, recall: float, limit: int, least: int = 0
 ) -> Candidates:
-    """Scan the codes of all regions, and score by bytes what may hold this share of the exact best `limit`.
+    """Scan sketches of all images and codes of the best of these, and score by bytes what may hold so much of the best.
 
     These are `least` images or more. Segments without codes are small, and scored by bytes whole; so are all where
     nothing may be passed over.

@@ -16,13 +16,14 @@ SketchTables = NDArray[np.uint8]  # [blocks of words, entries of the first codeb
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sketches:
-    """Made when a segment is opened: about twelve bytes an image."""
+    """Made when a segment is opened: about fifteen bytes an image."""
 
     triples: NDArray[np.uint32]  # three entries of ten bits each; the highest bit ends an image
     starts: NDArray[np.int64]  # of the first image of every block, and the end
 
 
 def sketches_of(codes: NDArray[np.uint32], offsets: NDArray[np.int64]) -> Sketches:
+    """Of codes [sum of R], offsets [n + 1]."""
     images = len(offsets) - 1
     triples = np.empty(int(((np.diff(offsets) + 2) // 3).sum()), np.uint32)
     starts = np.empty(-(-images // BLOCK) + 1, np.int64)

@@ -168,6 +168,7 @@ class AlignTask:
 
 
 def weighted_loss(scored: Scored, owners: Tensor, weights: LossWeights) -> Tensor:
+    """owners [C]: the row of the scores that each caption belongs to."""
     loss = scored.scores.new_zeros(())
     if weights.contrast:
         loss = loss + weights.contrast * multi_positive_cross_entropy(scored.scores * scored.scale, owners)

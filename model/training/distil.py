@@ -147,6 +147,7 @@ class MapStatistics:
 
 
 def map_statistics(pictures: NDArray[np.uint8], teacher: Teach) -> list[MapStatistics]:
+    """Of pictures [N, side, side, 3], for the map behind every piece."""
     rows = np.linspace(0, len(pictures) - 1, min(128, len(pictures))).astype(int)
     statistics = []
     for maps in teacher(whole_views(pictures[rows])):

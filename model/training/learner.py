@@ -24,6 +24,7 @@ class Learner(nn.Module):
         self._regions_seen = regions_seen
 
     def forward(self, seen: Seen, token_ids: Tensor, lengths: Tensor) -> Scored:
+        """token_ids [C, L], of which `lengths` [C] are real."""
         images = self.trainee.embed_images(seen, share=self._regions_seen)
         captions = self.trainee.embed_captions(token_ids, lengths)
         scores = maxsim(*images, *captions, pooling=self.trainee.teran.config.pooling)

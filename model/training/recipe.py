@@ -104,10 +104,13 @@ class Recipe:
         for name, count in Counter(names).items():
             if count > 1 or not name.replace("-", "").replace("_", "").isalnum():
                 raise ValueError(f"a stage cannot be named {name!r}: letters, digits, - and _, and no two alike")
-        if any(isinstance(stage, DistilConfig) for stage in self.stages):
-            windows = self.model.windows
-            if windows is None or windows.convnet != MobileNetV2Config() or self.data.images is None:
-                raise ValueError("a stage of kind distil takes pictures and a MobileNetV2 of full width")
+        distils = any(isinstance(one, DistilConfig) for one in self.stages)
+        learns = distils or any(isinstance(one, AlignConfig) and one.convnet_lr for one in self.stages)
+        windows = self.model.windows
+        if windows is not None and windows.convnet == MobileNetV2Config() and not (self.model.pretrained or learns):
+            raise ValueError("the network of the windows would stay random: name model.pretrained, or distil one first")
+        if distils and (windows is None or windows.convnet != MobileNetV2Config() or self.data.images is None):
+            raise ValueError("a stage of kind distil takes pictures and a MobileNetV2 of full width")
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -60,3 +60,11 @@ def test_a_good_recipe_is_read_with_its_defaults(tmp_path):
     (tmp_path / "recipe.toml").write_text(GOOD)
     (stage,) = read_recipe(tmp_path / "recipe.toml").stages
     assert stage.optimization.epochs == 2 and stage.images == 64 and stage.loss.contrast == 1.0
+
+
+def test_windows_of_a_network_that_nobody_teaches_are_refused(tmp_path):
+    shipped = (RECIPES / "mobilenetv2.toml").read_text()
+    without = "".join(line for line in shipped.splitlines(keepends=True) if not line.startswith("pretrained"))
+    (tmp_path / "recipe.toml").write_text(without)
+    with pytest.raises(BadRecipe, match="would stay random"):
+        read_recipe(tmp_path / "recipe.toml")
