@@ -281,7 +281,7 @@ def test_decoders_die_with_a_parent_that_is_killed(picture: Path, slow: Path) ->
 
 
 def test_an_interrupt_from_the_keyboard_ends_everything_quietly(slow: Path) -> None:
-    program = start_program("-c", PROGRAM, slow, slow)
+    program = start_program("-c", PROGRAM.replace("timeout_s=2", "timeout_s=60"), slow, slow)
     wait_until(lambda: len(large_decoders(program.pid)) == 2)
     decoders = decoders_of(program.pid)
     os.killpg(program.pid, signal.SIGINT)
