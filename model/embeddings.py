@@ -46,6 +46,10 @@ class SentenceEmbedding:
     words: tuple[Word, ...]
     word_of_row: Tensor  # [W] int64: the word that each row of the word channel is a piece of
 
+    def to(self, device: torch.device | str, dtype: torch.dtype) -> "SentenceEmbedding":
+        vectors = {name: rows.to(device, dtype) for name, rows in self.channels.items()}
+        return SentenceEmbedding(self.text, vectors, self.words, self.word_of_row)
+
 
 @dataclass(frozen=True, slots=True)
 class Ragged:
@@ -58,6 +62,9 @@ class Ragged:
     def of(cls, items: Sequence[Tensor]) -> "Ragged":
         """Join matrices [R_k, D]; there must be at least one."""
         return cls(torch.cat(list(items)), torch.tensor([len(item) for item in items]))
+
+    def to(self, dtype: torch.dtype) -> "Ragged":
+        return Ragged(self.vectors.to(dtype), self.counts)
 
     def padded(self) -> tuple[Tensor, Tensor]:
         """The rows as [K, most R, D] with zeros behind the last, and which of them are real [K, most R] bool."""

@@ -74,23 +74,25 @@ class DeviceEngine:
         return found
 
     @torch.no_grad()
-    def exact_scores(self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec) -> Tensor:
-        vectors = {name: some.to(self._device, torch.float32) for name, some in sentence.channels.items()}
-        there = SentenceEmbedding(sentence.text, vectors, sentence.words, sentence.word_of_row)
+    def exact_scores(
+        self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec, settled: bool = False
+    ) -> Tensor:
+        there = sentence.to(self._device, torch.float64 if settled else torch.float32)
         scores = [torch.empty(0, device=self._device)]
         for some in torch.split(rows, images_at_once(snapshot)) if len(rows) else ():
             of_terms = [self._term_scores(snapshot, some, there, term) for term in spec.counting_terms]
-            scores.append(torch.stack(of_terms).sum(dim=0))
+            scores.append(torch.stack(of_terms).sum(dim=0).float())
         return torch.cat(scores).cpu()
 
     def _term_scores(self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, term: Term) -> Tensor:
-        """[K] float32"""
+        """[K], of the dtype of the sentence."""
         runs = list(snapshot.runs(rows))
         vectors = torch.cat([self.columns.take(part, term.channel, images) for part, images in runs])
         counts = np.concatenate([part.segment.channels[term.channel].counts(images) for part, images in runs])
-        if term.kernel == MaxSim(Pooling.MR_SW):
-            return term.weight * exact_mrsw(vectors, counts, SplitWords.of(sentence.channels[term.channel]))
-        regions = Ragged(vectors.float(), torch.from_numpy(counts).to(self._device))
+        words = sentence.channels[term.channel]
+        if term.kernel == MaxSim(Pooling.MR_SW) and words.dtype == torch.float32:
+            return term.weight * exact_mrsw(vectors, counts, SplitWords.of(words))
+        regions = Ragged(vectors, torch.from_numpy(counts).to(self._device)).to(words.dtype)
         return score(ScoreSpec((term,)), {term.channel: regions}, sentence)
 
     def _scan(

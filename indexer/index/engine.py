@@ -30,8 +30,14 @@ class Engine(Protocol):
         A sentence gets what it would get alone.
         """
 
-    def exact_scores(self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec) -> Tensor:
-        """Of images [K], ascending: [K] float32."""
+    def exact_scores(
+        self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec, settled: bool = False
+    ) -> Tensor:
+        """Of images [K], ascending: [K] float32.
+
+        Images that are alike may have scores that differ by rounding, unless they are `settled`: then a score is the
+        same whoever is scored beside it. That is for a few, for it takes longer.
+        """
 
 
 class CpuEngine:
@@ -40,14 +46,17 @@ class CpuEngine:
     ) -> list[Candidates]:
         return [find_candidates(snapshot, some, recall=recall, limit=limit, least=least) for some in words]
 
-    def exact_scores(self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec) -> Tensor:
+    def exact_scores(
+        self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec, settled: bool = False
+    ) -> Tensor:
         (term, *others) = spec.counting_terms
-        if term.kernel == MaxSim() and not others:
+        if term.kernel == MaxSim() and not others:  # settled as they are
             return term.weight * _mrsw(snapshot, rows, sentence, channel=term.channel)
+        dtype = torch.float64 if settled else torch.float32
         scores = [torch.empty(0)]
         for some in torch.split(rows, images_at_once(snapshot)) if len(rows) else ():
-            candidates = {term.channel: snapshot.gather(term.channel, some) for term in spec.terms}
-            scores.append(score(spec, candidates, sentence))
+            candidates = {term.channel: snapshot.gather(term.channel, some).to(dtype) for term in spec.terms}
+            scores.append(score(spec, candidates, sentence.to("cpu", dtype)).float())
         return torch.cat(scores)
 
 

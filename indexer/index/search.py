@@ -19,6 +19,7 @@ from model.scoring import Answer, MaxSim, Pooling, ScoreSpec, Term, align
 DEFAULT_RECALL = 0.99
 BLIND_CANDIDATES = 4000  # images that are scored by bytes at least, where that says little about the score
 RERANKED, RERANKED_BLINDLY = 32, 1000  # images at least, if their order by bytes says much about the score, or little
+NEAR = 1e-5  # of 1 and of a score: images that are alike may be scored so far apart, by what is scored beside them
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def search_many(
     for some, sentence in zip(candidates, sentences, strict=True):
         began = time.perf_counter()
         rows, scores = _rerank(snapshot, some, sentence, engine, limit=limit, recall=recall, size=shortlist_size)
-        hits = _best(snapshot, rows, scores, limit=limit)
+        hits = _best(snapshot, rows, scores, sentence, engine, limit=limit)
         results.append(SearchResult(hits, len(rows), shortlist_ms, (time.perf_counter() - began) * 1000))
     return results
 
@@ -154,12 +155,18 @@ def _highest(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     return np.sort(np.argsort(-scores, kind="stable")[:count])
 
 
-def _best(snapshot: Snapshot, rows: Tensor, scores: Tensor, *, limit: int) -> tuple[Hit, ...]:
+def _best(
+    snapshot: Snapshot, rows: Tensor, scores: Tensor, sentence: SentenceEmbedding, engine: Engine, *, limit: int
+) -> tuple[Hit, ...]:
     limit = min(limit, len(rows))
     if not limit:
         return ()
-    bar = scores.topk(limit).values[-1]
-    above = torch.nonzero(scores >= bar).flatten()  # more than `limit` if scores tie at the bar
-    found = zip(scores[above].tolist(), snapshot.ids(rows[above]), rows[above].tolist(), strict=True)
+    bar = float(scores.topk(limit).values[-1])
+    near = NEAR * (1 + abs(bar))
+    some = torch.nonzero(scores >= bar - near).flatten()  # more than `limit` if scores nearly tie at the bar
+    rows, scores = rows[some], scores[some]
+    if bool((scores.sort().values.diff() <= near).any()):
+        scores = engine.exact_scores(snapshot, rows, sentence, spec=snapshot.score_spec, settled=True)
+    found = zip(scores.tolist(), snapshot.ids(rows), rows.tolist(), strict=True)
     best = sorted(found, key=lambda hit: (-hit[0], hit[1]))[:limit]
     return tuple(Hit(row, image_id, score, rank) for rank, (score, image_id, row) in enumerate(best, start=1))

@@ -7,12 +7,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from indexer.index.device_engine import DeviceEngine
 from indexer.index.engine import ON_CPU, Engine
 from indexer.index.errors import BadQuery
 from indexer.index.memory_snapshot import CHANNEL, snapshot_of
 from indexer.index.search import search, search_many
+from model.embeddings import SentenceEmbedding
 from tests.indexer.index.brute_force import WIDTH, brute_force, images_of, words_of
 
 ROOM = 2**30
@@ -60,6 +62,22 @@ def test_images_that_are_alike_are_ordered_by_id(engine: Engine, copies: list[in
     snapshot, sentence = snapshot_of([images[:7], images[7:]], width=WIDTH), words_of(6, seed)
     hits = search(snapshot, sentence, limit=limit, engine=engine).hits
     assert [hit.id for hit in hits] == [image_id for image_id, _ in brute_force(snapshot, sentence, limit)]
+
+
+class RoundingEngine(DeviceEngine):
+    """Rounds as libraries for matrices may: otherwise for every row that is multiplied at once."""
+
+    def exact_scores(self, *arguments, settled: bool = False, **options) -> Tensor:
+        scores = super().exact_scores(*arguments, settled=settled, **options)
+        return scores if settled else scores * (1 + 1e-6 * torch.sin(torch.arange(len(scores)) + len(scores)))
+
+
+def test_rounding_does_not_order_images_that_are_alike() -> None:
+    (kind,), other = images_of([5], 0), images_of([5] * 20, 1)
+    snapshot = snapshot_of([[kind] * 7 + other, [kind] * 8], width=WIDTH)
+    words = SentenceEmbedding("", {CHANNEL: torch.from_numpy(kind[:2]).float()}, (), torch.empty(0))
+    hits = search(snapshot, words, limit=9, engine=RoundingEngine("cpu", room=ROOM)).hits
+    assert [hit.id for hit in hits] == [image_id for image_id, _ in brute_force(snapshot, words, 9)]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
