@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.regions.mobilenet import MobileNetV2
+from model.training.batch_order import rows_of_batch
 from model.training.hardware import Arithmetic
 from model.training.loop import Validation
 from model.training.normalised import fold_normalisations, with_normalisations
@@ -109,10 +110,11 @@ class DistilTask:
 
     def batch(self, epoch: int, number: int) -> Lesson:
         config, seed = self._config, self._config.optimization.seed
-        order = np.random.default_rng([seed, epoch]).permutation(len(self._pictures))
-        rows = np.sort(order[number * config.images : (number + 1) * config.images])
+        rows = rows_of_batch(len(self._pictures), size=config.images, seed=seed, epoch=epoch, number=number)
         generator = np.random.default_rng([seed, epoch, number])
-        views = random_views(self._pictures[rows], side=config.side, smallest=config.smallest_crop, generator=generator)
+        views = random_views(
+            self._pictures[np.sort(rows)], side=config.side, smallest=config.smallest_crop, generator=generator
+        )
         return self._lesson(mix(views, generator))
 
     def loss(self, module: nn.Module, batch: Lesson) -> Tensor:

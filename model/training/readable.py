@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable
 
 from model.errors import BadRecipe, BadSentence
+from model.training.data import CaptionedImages
 
 
-def check_readable(captions: Iterable[str], read: Callable[[str], object]) -> None:
-    for caption in captions:
+def check_readable(parts: Iterable[CaptionedImages], read: Callable[[str], object]) -> None:
+    for caption in (caption for part in parts for own in part.captions for caption in own):
         try:
             read(caption)
         except BadSentence as error:

@@ -75,10 +75,15 @@ def train_recipe(recipe: Recipe, places: Places, *, device: str, watch: Watch, s
 def _student(begun: Beginning, recipe: Recipe, hardware: Hardware) -> Student | None:
     if not any(isinstance(stage, DistilConfig) for stage in recipe.stages):
         return None
+    student = Student(_convnet_of(begun)).to(hardware.device)
+    return student.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _convnet_of(begun: Beginning) -> MobileNetV2:
+    """Of a recipe that distils: it has pictures and such a network, or it would have been refused."""
     assert isinstance(begun, TeranBeginning) and begun.trainee.regions is not None
     assert isinstance(begun.trainee.regions.convnet, MobileNetV2)
-    student = Student(begun.trainee.regions.convnet).to(hardware.device)
-    return student.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return begun.trainee.regions.convnet
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +120,7 @@ class _Course:
 
     def finish(self, stage: Stage) -> None:
         if isinstance(stage, DistilConfig) and self.student is not None:
-            self.student.fill(self._convnet)
-
-    @property
-    def _convnet(self) -> MobileNetV2:
-        regions = self._teran.trainee.regions
-        assert regions is not None and isinstance(regions.convnet, MobileNetV2)
-        return regions.convnet
+            self.student.fill(_convnet_of(self.begun))
 
     def publish(self) -> None:
         dtype = torch.float16 if self.recipe.dtype == "float16" else torch.float32

@@ -82,7 +82,7 @@ class HatTask:
         arithmetic: Arithmetic,
     ) -> None:
         """Decoded pictures are kept in the folder `cache`."""
-        check_readable((text for part in (train, validation) for own in part.captions for text in own), check_words)
+        check_readable((train, validation), check_words)
         framing = begun.network.config.framing
         self.module = HatScores(begun.network).to(arithmetic.device)
         self.batches = len(train) // stage.images

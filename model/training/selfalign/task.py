@@ -65,7 +65,7 @@ class SelfAlignTask:
         self.batches = len(train) // stage.images
         self._begun, self._stage, self._arithmetic = begun, stage, arithmetic
         read = reader_of(begun)
-        check_readable((text for part in (train, validation) for own in part.captions for text in own), read)
+        check_readable((train, validation), read)
         self._ids = [[read(text) for text in own] for own in train.captions]
         self._regions = PublishedRegions(features, train.published)
         self._validation_regions = PublishedRegions(features, validation.published)

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from indexer.index.byte_rows import (
     ZERO,
-    ByteRows,
-    ByteScale,
     byte_rows_of,
     byte_scores,
     byte_words,
@@ -20,10 +18,6 @@ from indexer.index.byte_rows import (
 )
 from indexer.index.errors import Missing
 from indexer.index.faiss_codes import map_index
-
-
-def in_bytes(rows: NDArray[np.float16]) -> tuple[ByteRows, ByteScale]:
-    return byte_rows_of(rows)
 
 
 def images_of(counts: list[int], width: int, seed: int) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
@@ -41,7 +35,7 @@ def images_of(counts: list[int], width: int, seed: int) -> tuple[NDArray[np.floa
 def test_a_score_is_wrong_by_no_more_than_is_said(counts: list[int], width: int, words: int, seed: int) -> None:
     rows, offsets = images_of(counts, width, seed)
     asked = np.random.default_rng(seed + 1).standard_normal((words, width)).astype(np.float32)
-    bytes_of, scale = in_bytes(rows)
+    bytes_of, scale = byte_rows_of(rows)
     images = np.arange(len(counts))[::-1].copy()
     scores = byte_scores(bytes_of, scale, offsets, images, byte_words(asked))
     exact = [(asked @ rows[offsets[i] : offsets[i + 1]].astype(np.float32).T).max(axis=1).sum() for i in images]
@@ -53,7 +47,7 @@ def test_the_bytes_are_multiplied_exactly() -> None:
     rows[0, 0] = 127  # so that a step is one
     words = np.random.default_rng(1).integers(-127, 128, (20, 12)).astype(np.float32)
     words[:, 0] = 127
-    bytes_of, scale = in_bytes(rows)
+    bytes_of, scale = byte_rows_of(rows)
     scores = byte_scores(bytes_of, scale, np.array([0, 1, 8, 50]), np.array([0, 1, 2]), byte_words(words))
     cosines = words @ rows.astype(np.float32).T
     expected = [cosines[:, a:b].max(axis=1).sum() for a, b in ((0, 1), (1, 8), (8, 50))]
@@ -62,7 +56,7 @@ def test_the_bytes_are_multiplied_exactly() -> None:
 
 def test_the_number_of_threads_changes_nothing() -> None:
     rows, offsets = images_of([3] * 1000, 16, 0)
-    words, (bytes_of, scale) = byte_words(np.ones((5, 16), np.float32)), in_bytes(rows)
+    words, (bytes_of, scale) = byte_words(np.ones((5, 16), np.float32)), byte_rows_of(rows)
     before, found = torch.get_num_threads(), []
     for threads in (1, 3):
         torch.set_num_threads(threads)
@@ -72,14 +66,14 @@ def test_the_number_of_threads_changes_nothing() -> None:
 
 
 def test_nothing_but_zeros_is_told_in_bytes() -> None:
-    bytes_of, scale = in_bytes(np.zeros((4, 5), np.float16))
+    bytes_of, scale = byte_rows_of(np.zeros((4, 5), np.float16))
     words = byte_words(np.zeros((2, 5), np.float32))
     assert byte_scores(bytes_of, scale, np.array([0, 4]), np.array([0]), words).tolist() == [0.0]
 
 
 def test_faiss_keeps_the_bytes_and_decodes_the_vectors_that_they_stand_for(tmp_path) -> None:
     rows, _ = images_of([3, 5], 6, seed=0)
-    bytes_of, scale = in_bytes(rows)
+    bytes_of, scale = byte_rows_of(rows)
     with (tmp_path / "rows").open("wb") as file:
         write_byte_rows(bytes_of, scale, file.write)
     opened = open_byte_rows(tmp_path / "rows")

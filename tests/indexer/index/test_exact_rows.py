@@ -6,13 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.index.columns import Column
+from indexer.index.columns import Column, column_of
 from indexer.index.exact_rows import exact_scores, exact_words
 
 
-def column_of(counts: list[int], width: int, seed: int) -> Column:
+def random_column(counts: list[int], width: int, seed: int) -> Column:
     rows = np.random.default_rng(seed).standard_normal((sum(counts), width)).astype(np.float16)
-    return Column(rows, np.cumsum([0, *counts]), None)
+    return column_of(rows, np.cumsum([0, *counts]))
 
 
 @settings(deadline=None)  # the first call compiles
@@ -23,7 +23,7 @@ def column_of(counts: list[int], width: int, seed: int) -> Column:
     seed=st.integers(0, 100),
 )
 def test_scores_are_those_of_the_obvious_way(counts: list[int], width: int, words: int, seed: int) -> None:
-    column = column_of(counts, width, seed)
+    column = random_column(counts, width, seed)
     asked = np.random.default_rng(seed + 1).standard_normal((words, width)).astype(np.float32)
     images = np.arange(len(counts))[::-1].copy()
     expected = [(asked @ column[image].astype(np.float32).T).max(axis=1, initial=-np.inf).sum() for image in images]
@@ -40,7 +40,7 @@ def test_every_finite_float16_is_read_as_it_is() -> None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_score_of_an_image_depends_on_no_other(threads: int) -> None:
-    column, words = column_of([7] * 100, 33, seed=0), exact_words(np.eye(20, 33, dtype=np.float32))
+    column, words = random_column([7] * 100, 33, seed=0), exact_words(np.eye(20, 33, dtype=np.float32))
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     together = exact_scores(column, np.arange(100), words)

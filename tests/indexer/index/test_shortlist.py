@@ -148,16 +148,22 @@ def test_other_poolings_are_scored_exactly_where_all_is_asked_for(tmp_path: Path
     assert best.score == pytest.approx(float(expected), abs=1e-4)
 
 
+def drifting_world(folder: Path, *, images: int, first: int) -> World:
+    """Its `first` images are written with half of the numbers alone; from then on they are made of the other half."""
+    world = World(images)
+    world.concepts[:, WIDTH // 2 :] = 0.0
+    world.context[:, WIDTH // 2 :] = 0.0
+    write_segments(folder, world, [range(first)], encoder=identity())
+    world.concepts, world.context = world.concepts.roll(WIDTH // 2, dims=1), world.context.roll(WIDTH // 2, dims=1)
+    return world
+
+
 def test_codebooks_are_trained_anew_where_the_old_ones_fit_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(region_coder, "TRAINED_FROM", FEW)
     monkeypatch.setattr(region_coder, "CODED_FROM", FEW // 2)
-    world = World(1500)
-    world.concepts[:, WIDTH // 2 :] = 0.0
-    world.context[:, WIDTH // 2 :] = 0.0
-    write_segments(tmp_path, world, [range(750)], encoder=identity())
-    world.concepts, world.context = world.concepts.roll(WIDTH // 2, dims=1), world.context.roll(WIDTH // 2, dims=1)
+    world = drifting_world(tmp_path, images=1500, first=750)
     write_segments(tmp_path, world, [range(750, 1500)], encoder=identity())
     first, second = (read_head(tmp_path, entry).coding for entry in read_manifest(tmp_path).segments)
     assert first is not None and second is not None and first.codebooks != second.codebooks
@@ -169,11 +175,7 @@ def test_a_merge_trains_codebooks_anew_where_those_of_the_collection_fit_no_more
 ) -> None:
     monkeypatch.setattr(region_coder, "TRAINED_FROM", FEW)
     monkeypatch.setattr(region_coder, "CODED_FROM", FEW // 2)
-    world = World(1520)
-    world.concepts[:, WIDTH // 2 :] = 0.0
-    world.context[:, WIDTH // 2 :] = 0.0
-    write_segments(tmp_path, world, [range(760)], encoder=identity())
-    world.concepts, world.context = world.concepts.roll(WIDTH // 2, dims=1), world.context.roll(WIDTH // 2, dims=1)
+    world = drifting_world(tmp_path, images=1520, first=760)
     write_segments(tmp_path, world, [range(n, n + 95) for n in range(760, 1520, 95)], encoder=identity())
     assert len(read_manifest(tmp_path).segments) == 9 and merge(tmp_path, largest=800) is not None
     first, merged = (read_head(tmp_path, entry).coding for entry in read_manifest(tmp_path).segments)
