@@ -281,7 +281,9 @@ def test_decoders_die_with_a_parent_that_is_killed(picture: Path, slow: Path) ->
 
 
 def test_an_interrupt_from_the_keyboard_ends_everything_quietly(slow: Path) -> None:
-    program = start_program("-c", PROGRAM.replace("timeout_s=2", "timeout_s=60"), slow, slow)
+    # A suite that a shell runs in the background has interrupts ignored, and so have its children.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = start_program("-c", heeding + PROGRAM.replace("timeout_s=2", "timeout_s=60"), slow, slow)
     wait_until(lambda: len(large_decoders(program.pid)) == 2)
     decoders = decoders_of(program.pid)
     os.killpg(program.pid, signal.SIGINT)
