@@ -1,6 +1,7 @@
 """How many images a shortlist must hold so that the best are among them, found out by asking a segment questions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,53 +14,61 @@ from indexer.index.sketches import sketch_scores
 QUESTIONS = 100
 WORDS = 11
 RECALLS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
-ALLOWED = 0.25  # share of the misses of a promise that each of two steps may make here: real questions are not these
+ALLOWED = 0.35  # share of the misses of a promise that each of two steps may make here: real questions are not these
 CLOSENESS = (0.2, 0.8)  # cosine of a word with the region that it is made of: some mean little, and none is a region
 
+HARD = 0.95  # which share of the ranks lie before the one by which kinds of questions are compared
+
 Sizes = dict[float, int]
+Ranks = NDArray[np.int64]  # [2, n], the sizes by codes and by sketches that each of the best would have needed
 Turn = Callable[[ByteRows, np.random.Generator], NDArray[np.float32]]
 
 
 def calibrate(codes: RegionCodes, byte_rows: ByteRows, scale: ByteScale) -> tuple[Sizes, Sizes]:
     """Recall of the exact top 10 -> images to shortlist by their codes, and by their sketches before that.
 
-    The harder of two kinds of questions decides: which of them that is depends on how well the codes fit.
+    The harder of two kinds of questions decides: which of them that is depends on how well the codes fit. It is asked
+    twice as often, for misses are rare, and sizes hang on the few that are seen.
     """
-    by_codes, by_sketches = zip(
-        *(_sizes(codes, byte_rows, scale, turn) for turn in (_to_others, _anywhere)), strict=True
-    )
-    return _greater(*by_codes), _greater(*by_sketches)
+    ask = partial(_needed_ranks, codes, byte_rows, scale, random=np.random.default_rng(0))
+    ranks = {turn: ask(turn) for turn in (_to_others, _anywhere)}
+    harder = max(ranks, key=lambda turn: float(np.quantile(ranks[turn][0], HARD)))
+    ranks[harder] = np.concatenate([ranks[harder], ask(harder)], axis=1)
+    by_codes, by_sketches = ([some[step] for some in ranks.values()] for step in (0, 1))
+    return _sizes(by_codes), _sizes(by_sketches)
 
 
-def _sizes(codes: RegionCodes, byte_rows: ByteRows, scale: ByteScale, turn: Turn) -> tuple[Sizes, Sizes]:
-    random = np.random.default_rng(0)
+def _needed_ranks(
+    codes: RegionCodes, byte_rows: ByteRows, scale: ByteScale, turn: Turn, *, random: np.random.Generator
+) -> Ranks:
     images = np.arange(len(codes.offsets) - 1)
     alive = np.ones(len(images), np.bool_)
-    of_codes, of_sketches = [], []
+    ranks = []
     for image in random.choice(images, QUESTIONS):
         words = _question(codes, byte_rows, image, random, turn)
         exact = byte_scores(byte_rows, scale, codes.offsets, images, byte_words(words))
         best = np.argsort(-exact)[:TOP]
         tables = word_tables(codes.codebooks, words)
-        of_codes.append(_ranks(code_scores(codes, images, tables.codes), best))
-        of_sketches.append(_ranks(sketch_scores(codes.sketches, alive, tables.sketches), best))
-    return _needed(of_codes), _needed(of_sketches)
+        steps = code_scores(codes, images, tables.codes), sketch_scores(codes.sketches, alive, tables.sketches)
+        ranks.append([_at_least(scores)[scores[best]] for scores in steps])
+    return np.concatenate(ranks, axis=1)
 
 
-def _greater(one: Sizes, other: Sizes) -> Sizes:
-    return {recall: max(size, other[recall]) for recall, size in one.items()}
+def _at_least(scores: NDArray[np.int32]) -> NDArray[np.int64]:
+    """How many images score so much or more, for every score."""
+    counts: NDArray[np.int64] = np.cumsum(np.bincount(scores)[::-1])[::-1]
+    return counts
 
 
-def _ranks(scores: NDArray[np.int32], best: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many images score as much as each of the best, or more."""
-    at_least: NDArray[np.int64] = np.cumsum(np.bincount(scores)[::-1])[::-1]
-    return at_least[scores[best]]
+def _sizes(kinds: Sequence[NDArray[np.int64]]) -> Sizes:
+    """Of every kind of questions the sizes that their best would have needed."""
+    every = [np.sort(ranks) for ranks in kinds]
+    return {recall: max(_size(ranks, recall) for ranks in every) for recall in RECALLS}
 
 
-def _needed(ranks: list[NDArray[np.int64]]) -> Sizes:
-    every = np.sort(np.concatenate(ranks))  # [questions * 10], the size that each of the best would have needed
-    places = {recall: len(every) - 1 - int((1 - recall) * ALLOWED * len(every)) for recall in RECALLS}
-    return {recall: int(every[place]) for recall, place in places.items()}
+def _size(ranks: NDArray[np.int64], recall: float) -> int:
+    """Ranks are ascending."""
+    return int(ranks[len(ranks) - 1 - int((1 - recall) * ALLOWED * len(ranks))])
 
 
 def _question(
