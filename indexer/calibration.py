@@ -11,7 +11,7 @@ from indexer.index.region_codes import RegionCodes, code_scores, word_tables
 from indexer.index.shortlist import TOP
 from indexer.index.sketches import sketch_scores
 
-QUESTIONS = 100
+QUESTIONS = 80
 WORDS = 11
 RECALLS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 ALLOWED = 0.35  # share of the misses of a promise that each of two steps may make here: real questions are not these
