@@ -24,8 +24,9 @@ from model.training.losses import multi_positive_cross_entropy, multi_positive_h
 from model.training.optimization import Optimization, ParameterGroup
 from model.training.sentence_teacher import Foretelling, Lesson, Meanings, SentenceTeacherConfig, taught_loss
 from model.training.trainee import Rows, Trainee
+from model.training.tutored import TutorConfig, TutorLesson, TutorVectors, tutored_loss
 from model.training.validation import METRICS, validation_of
-from model.training.views import ImageSet, Seen
+from model.training.views import ImageSet, PooledWindows, Seen
 
 CONVNET, BERT, SCALE = "trainee.regions.convnet.", "trainee.teran.sentence_side.bert.", "trainee.log_scale"
 
@@ -62,6 +63,7 @@ class AlignConfig:
     unknown: float = 0.05  # share of word pieces that the sentence side does not get to see
     regions_seen: float = 1.0  # share of the regions that the image side gets to see
     teacher: SentenceTeacherConfig | None = None
+    tutor: TutorConfig | None = None
     kind: Literal["align"] = "align"
 
     def __post_init__(self) -> None:
@@ -75,6 +77,8 @@ class AlignConfig:
             raise ValueError("bert_lr must lie in 0..1 without the 1")
         if self.convnet_lr and self.views is ViewKind.STORED:
             raise ValueError("convnet_lr must be 0 where views are stored: the convolutional network does not run")
+        if self.tutor is not None and self.views is not ViewKind.STORED:
+            raise ValueError('a tutor takes views = "stored": it has seen those')
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class Example:
     seen: Seen  # N images
     captions: Batch
     lesson: Lesson | None
+    tutored: TutorLesson | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +110,14 @@ class AlignTask:
         validation: Split,
         arithmetic: Arithmetic,
         meanings: Meanings | None = None,
+        tutor: TutorVectors | None = None,
     ) -> None:
-        """`meanings` are those of the captions to train on, where the configuration has a teacher."""
+        """`meanings` are those of the captions to train on, where the configuration has a teacher; `tutor` likewise."""
         torch.manual_seed(config.optimization.seed)
         width = trainee.teran.config.embedding_width
         foretelling = Foretelling(width, meanings.width).to(arithmetic.device) if meanings is not None else None
         self.module = Learner(trainee, foretelling, regions_seen=config.regions_seen)
-        self._meanings = meanings
+        self._meanings, self._tutor = meanings, tutor
         self.batches = len(train.captions) // config.images
         self._tokenizer = tokenizer
         self._config = config
@@ -140,16 +146,23 @@ class AlignTask:
             rows, captions=config.captions, unknown=config.unknown, generator=generator
         )
         lesson = self._meanings.lesson(captions) if self._meanings is not None else None
-        return Example(self._train.images.look(rows, generator), captions, lesson)
+        seen = self._train.images.look(rows, generator)
+        tutored = None
+        if self._tutor is not None and isinstance(seen, PooledWindows):
+            tutored = self._tutor.lesson(seen, captions)
+        return Example(seen, captions, lesson, tutored)
 
     def loss(self, module: nn.Module, batch: Example) -> Tensor:
-        device, teacher = self._arithmetic.device, self._config.teacher
+        device, teacher, tutor = self._arithmetic.device, self._config.teacher, self._config.tutor
         captions = batch.captions.to(device)
         with self._arithmetic.autocast():
             scored: Scored = module(batch.seen.to(device), captions.token_ids, captions.lengths)
         loss = weighted_loss(scored, captions.owners, self._config.loss)
         if teacher is not None and scored.guesses is not None and batch.lesson is not None:
             loss = loss + taught_loss(scored.scores * scored.scale, scored.guesses, batch.lesson.to(device), teacher)
+        if tutor is not None and batch.tutored is not None:
+            pooling = self.module.trainee.teran.config.pooling
+            loss = loss + tutored_loss(scored, batch.tutored.to(device), tutor, pooling=pooling)
         return loss
 
     def validate(self) -> Validation:

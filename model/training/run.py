@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from model.errors import BadRecipe
 from model.framing import Framing
 from model.regions.mobilenet import MobileNetV2
+from model.regions.windows import WindowExtractor
 from model.training.align import AlignConfig, AlignTask, Split, ViewKind
 from model.training.beginning import Beginning, begin
 from model.training.building import TeranBeginning
@@ -31,7 +32,9 @@ from model.training.selfalign.building import CameraBeginning, VsrnBeginning
 from model.training.selfalign.stage import SelfAlignStage
 from model.training.selfalign.task import SelfAlignTask
 from model.training.sentence_teacher import Meanings, ask_teacher
-from model.training.views import ImageSet, Pictures, PublishedRegions, store_views
+from model.training.tutor import ask_tutor, load_tutor
+from model.training.tutored import TutorVectors
+from model.training.views import ImageSet, Pictures, PublishedRegions, StoredViews, store_views
 
 logger = logging.getLogger(__name__)
 
@@ -138,6 +141,7 @@ class _Course:
                 for images, views in ((self.train, stage.stored_views), (self.validation, 1))
             )
             meanings = self._meanings(stage, arithmetic)
+            tutor = self._tutor(stage, arithmetic)
         return AlignTask(
             self._teran.trainee,
             self._teran.tokenizer,
@@ -146,6 +150,7 @@ class _Course:
             validation=validation,
             arithmetic=arithmetic,
             meanings=meanings,
+            tutor=tutor,
         )
 
     def _meanings(self, stage: AlignConfig, arithmetic: Arithmetic) -> Meanings | None:
@@ -156,6 +161,23 @@ class _Course:
             stage.teacher.model,
             self.train.captions,
             root=self.places.root,
+            folder=self.places.work / "cache",
+            arithmetic=arithmetic,
+        )
+
+    def _tutor(self, stage: AlignConfig, arithmetic: Arithmetic) -> TutorVectors | None:
+        if stage.tutor is None:
+            return None
+        tutor = load_tutor(stage.tutor, self._teran, root=self.places.root)
+        tutor.trainee.to(arithmetic.device)
+        regions = tutor.trainee.regions
+        assert regions is not None
+        logger.info("asking the tutor %s about pictures and captions, unless it is stored", stage.tutor.model)
+        return ask_tutor(
+            tutor,
+            self._stored_views(self.train, regions, stage, arithmetic, views=stage.stored_views),
+            self.train.captions,
+            reader=self._teran.tokenizer,
             folder=self.places.work / "cache",
             arithmetic=arithmetic,
         )
@@ -171,9 +193,20 @@ class _Course:
             return PublishedRegions(self.places.root / features, images.published)
         if regions is None:
             raise BadRecipe("data.images are pictures: model.windows must say how regions are found in them")
-        pictures = self._pictures(images.files)
         if stage.views is ViewKind.FRESH:
-            return Pictures(pictures, smallest_crop=stage.smallest_crop)
+            return Pictures(self._pictures(images.files), smallest_crop=stage.smallest_crop)
+        return self._stored_views(images, regions, stage, arithmetic, views=views)
+
+    def _stored_views(
+        self,
+        images: CaptionedImages,
+        regions: WindowExtractor,
+        stage: AlignConfig,
+        arithmetic: Arithmetic,
+        *,
+        views: int,
+    ) -> StoredViews:
+        pictures = self._pictures(images.files)
         logger.info("pooling the windows of %d views of %d pictures, unless they are stored", views, len(pictures))
         return store_views(
             pictures,

@@ -1,7 +1,6 @@
 """The parts of a TERAN that are trained together."""
 
 import math
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -34,11 +33,10 @@ class Trainee(nn.Module):
             self.regions.convnet.eval()  # its normalisation keeps the statistics of the many pictures it has seen
         return self
 
-    def embed_images(self, seen: Seen, *, share: float = 1.0) -> Rows:
-        """By all regions, or by a random `share` of them."""
-        found = self._regions_of(seen)
-        if share < 1:
-            found = _some_regions(found, share)
+    def embed_images(self, seen: Seen) -> Rows:
+        return self.embed_regions(self.find_regions(seen))
+
+    def embed_regions(self, found: RegionFeatures) -> Rows:
         vectors = self.teran.encode_regions(found.features, found.boxes, found.counts).vectors[:, 1:].float()
         return Rows(vectors, torch.arange(vectors.shape[1], device=vectors.device) < found.counts[:, None])
 
@@ -47,7 +45,7 @@ class Trainee(nn.Module):
         vectors = self.teran.encode_tokens(token_ids, lengths).vectors[:, 1:-2].float()
         return Rows(vectors, torch.arange(vectors.shape[1], device=vectors.device) < lengths[:, None] - 3)
 
-    def _regions_of(self, seen: Seen) -> RegionFeatures:
+    def find_regions(self, seen: Seen) -> RegionFeatures:
         if isinstance(seen, FoundRegions):
             return seen.regions
         assert self.regions is not None
@@ -60,12 +58,3 @@ class Trainee(nn.Module):
         counts = torch.full((n,), r, device=features.device)
         sizes = features.new_ones(n, 2)  # TERAN does not ask for them
         return RegionFeatures(features, self.regions.boxes.expand(n, -1, -1), counts, sizes)
-
-
-def _some_regions(found: RegionFeatures, share: float) -> RegionFeatures:
-    """The same places in all images of a batch; the first is always among them, so that none goes without."""
-    regions = found.features.shape[1]
-    others = torch.randperm(regions - 1, device=found.counts.device)[: round(share * regions) - 1] + 1
-    kept = torch.cat([others.new_zeros(1), others.sort().values])
-    counts = (kept < found.counts[:, None]).sum(dim=1)
-    return replace(found, features=found.features[:, kept], boxes=found.boxes[:, kept], counts=counts)

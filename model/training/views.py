@@ -32,9 +32,10 @@ class Views:
 @dataclass(frozen=True, slots=True)
 class PooledWindows:
     vectors: Tensor  # [N, R, width of the feature map]
+    views: Rows  # [N], which of the stored ones each image is seen by
 
     def to(self, device: torch.device) -> "PooledWindows":
-        return PooledWindows(self.vectors.to(device))
+        return PooledWindows(self.vectors.to(device), self.views)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +85,27 @@ class StoredViews:
     """The whole picture and some random views, whose windows were pooled once by a network that does not learn."""
 
     def __init__(self, stored: NDArray[np.float16]) -> None:
-        self._stored = stored  # [V, N, R, width of the map]
+        self.stored = stored  # [V, N, R, width of the map]
 
     def __len__(self) -> int:
-        return int(self._stored.shape[1])
+        return int(self.stored.shape[1])
 
     def look(self, rows: Rows, generator: np.random.Generator) -> PooledWindows:
-        views = generator.integers(len(self._stored), size=len(rows))
-        return PooledWindows(torch.from_numpy(self._stored[views, rows]).float())
+        views = generator.integers(len(self.stored), size=len(rows))
+        return PooledWindows(torch.from_numpy(self.stored[views, rows]).float(), views)
 
     def whole(self) -> Iterator[PooledWindows]:
+        return self._of_view(0)
+
+    def every(self) -> Iterator[PooledWindows]:
+        """All images as they are, then all by the next view, and so on."""
+        for view in range(len(self.stored)):
+            yield from self._of_view(view)
+
+    def _of_view(self, view: int) -> Iterator[PooledWindows]:
         for start in range(0, len(self), BATCH):
-            yield PooledWindows(torch.from_numpy(self._stored[0, start : start + BATCH]).float())
+            some = torch.from_numpy(self.stored[view, start : start + BATCH]).float()
+            yield PooledWindows(some, np.full(len(some), view))
 
 
 class PublishedRegions:

@@ -20,6 +20,7 @@ from model.teran.tokenizer import Tokenizer
 from model.training.align import AlignConfig, AlignTask, LossWeights, Split
 from model.training.captioned import CaptionedSet
 from model.training.hardware import Arithmetic, OneProcess
+from model.training.learner import Learner, some_places
 from model.training.log import read_log
 from model.training.loop import Progress, run_stage
 from model.training.optimization import Optimization, rate_share
@@ -47,10 +48,10 @@ class TellingWindows:
 
     def look(self, rows: np.ndarray, generator: np.random.Generator) -> PooledWindows:
         noise = torch.from_numpy(generator.random((len(rows), 36, 24))).float()
-        return PooledWindows(self._windows[rows] + 0.01 * noise)
+        return PooledWindows(self._windows[rows] + 0.01 * noise, np.zeros(len(rows), np.int64))
 
     def whole(self) -> Iterator[PooledWindows]:
-        yield PooledWindows(self._windows)
+        yield PooledWindows(self._windows, np.zeros(len(self), np.int64))
 
 
 @pytest.fixture(scope="module")
@@ -159,13 +160,15 @@ def test_what_is_validated_and_kept_is_the_mean_of_the_weights(tokenizer, tmp_pa
 
 
 def test_of_the_regions_a_random_share_is_seen_the_first_always(tokenizer):
-    trainee = make_task(tokenizer).module.trainee.eval()
+    learner = Learner(make_task(tokenizer).module.trainee.eval(), None, regions_seen=0.6)
     features = torch.arange(5.0).repeat(2, 1)[..., None].expand(-1, -1, 16)
     found = FoundRegions(RegionFeatures(features, torch.zeros(2, 5, 4), torch.tensor([5, 1]), torch.ones(2, 2)))
-    counts = {int(trainee.embed_images(found, share=0.6).real[0].sum()) for _ in range(20)}
-    assert counts == {3}
-    assert trainee.embed_images(found, share=0.2).real[1].sum() == 1
-    assert trainee.embed_images(found).real.sum(dim=1).tolist() == [5, 1]
+    captions = torch.tensor([[2, 5, 6, 7, 3]]), torch.tensor([5])
+    for _ in range(20):
+        scored = learner(found, *captions)
+        assert scored.places[0] == 0 and (scored.places.diff() > 0).all() and len(scored.places) == 3
+        assert scored.images.real.sum(dim=1).tolist() == [3, 1]
+    assert some_places(5, 1.0).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_what_has_no_rate_stays_as_it_is(tokenizer, tmp_path):

@@ -70,6 +70,18 @@ def test_pictures_are_trained_on_first_stored_and_then_fresh(captioned):
     assert train(described, captioned)
 
 
+def test_a_tutor_is_learned_from(captioned, tiny_checkpoint, other_checkpoint):
+    described = recipe(
+        captioned,
+        PICTURES,
+        f'[model]\nstart = "{tiny_checkpoint}"',
+        STAGE.format(name="sides", more=f'views = "stored"\ntutor = {{ model = "{other_checkpoint}" }}'),
+    )
+    assert train(described, captioned)
+    assert len(list((captioned / "work" / "cache").glob("tutor-*"))) == 2
+    assert load_encoder(str(captioned / "work" / "checkpoint")).encode_sentences(["a dog"])
+
+
 def test_training_goes_on_from_a_checkpoint(captioned, tiny_checkpoint):
     described = recipe(captioned, PICTURES, f'[model]\nstart = "{tiny_checkpoint}"', STAGE.format(name="more", more=""))
     assert train(described, captioned)

@@ -1,0 +1,114 @@
+"""A tutor is asked where it puts the views and captions of a training. Nothing of it stays in the model."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch.nn.utils.rnn import pad_sequence
+
+from model.checkpoint import read_config
+from model.errors import BadRecipe
+from model.regions.windows import WindowExtractor
+from model.teran.tokenizer import Tokenizer, group_words
+from model.training.building import TeranBeginning, teran_of
+from model.training.hardware import Arithmetic
+from model.training.pictures import computed_once, digest
+from model.training.tutored import TutorConfig, TutorVectors, WordsOfCaption
+from model.training.views import StoredViews
+
+TOGETHER = 128  # captions that are read at once
+
+
+def load_tutor(config: TutorConfig, learner: TeranBeginning, *, root: Path) -> TeranBeginning:
+    """Raises BadRecipe if it cannot be one of this learner."""
+    folder = root / config.model if (root / config.model).is_dir() else Path(config.model)
+    if read_config(folder)["system"] != "teran":
+        raise BadRecipe(f"{folder} is no TERAN: it cannot tutor one")
+    tutor = teran_of(folder)
+    widths = [one.trainee.teran.config.embedding_width for one in (tutor, learner)]
+    if widths[0] != widths[1]:
+        raise BadRecipe(f"a vector of the tutor {folder} has {widths[0]} numbers, and one of the learner {widths[1]}")
+    if not _see_alike(tutor.trainee.regions, learner.trainee.regions):
+        raise BadRecipe(f"the tutor {folder} must look at the same windows of pictures of the same size")
+    return tutor
+
+
+def _see_alike(tutor: WindowExtractor | None, learner: WindowExtractor | None) -> bool:
+    if tutor is None or learner is None:
+        return False
+    return tutor.picture_side == learner.picture_side and torch.equal(tutor.boxes.cpu(), learner.boxes.cpu())
+
+
+def ask_tutor(
+    tutor: TeranBeginning,
+    views: StoredViews,
+    captions: Sequence[Sequence[str]],
+    *,
+    reader: Tokenizer,
+    folder: Path,
+    arithmetic: Arithmetic,
+) -> TutorVectors:
+    """Its vectors of what its own network saw in the views, and of `captions`; `reader` is that of the learner.
+
+    They are computed once, and found in `folder` from then on.
+    """
+    tutor.trainee.eval()
+    weights = (value.cpu().numpy().tobytes() for value in tutor.trainee.teran.state_dict().values())
+    every, width = [caption for own in captions for caption in own], tutor.trainee.teran.config.embedding_width
+    name = digest([str(arithmetic), str(views.stored.shape), *every, *weights])
+    shape = views.stored.shape[:3]  # [V, N, R]
+    images = computed_once(
+        folder / f"tutor-images-{name}.npy",
+        (shape[0] * shape[1], shape[2], width),
+        np.float16,
+        lambda: _image_vectors(tutor, views, arithmetic),
+    )
+    said = [[words_of(tutor.tokenizer, caption) for caption in own] for own in captions]
+    words = computed_once(
+        folder / f"tutor-words-{name}.npy",
+        (sum(caption.count for own in said for caption in own), width),
+        np.float16,
+        lambda: _word_vectors(tutor, every, arithmetic),
+    )
+    read = [
+        [_agreeing(words_of(reader, text), with_tutor) for text, with_tutor in zip(*both, strict=True)]
+        for both in zip(captions, said, strict=True)
+    ]
+    return TutorVectors(images.reshape(*shape, width), words, read)
+
+
+def words_of(tokenizer: Tokenizer, caption: str) -> WordsOfCaption:
+    tokens = tokenizer(caption, append_full_stop=True)
+    words, of_pieces = group_words(tokens.text, tokens.spans[1:-2])
+    return WordsOfCaption(len(words), of_pieces)
+
+
+def _agreeing(read: WordsOfCaption, said: WordsOfCaption) -> WordsOfCaption:
+    """Where the two find other words in a caption, it teaches nothing of its words one by one."""
+    return read if read.count == said.count else WordsOfCaption(said.count, [])
+
+
+def _image_vectors(tutor: TeranBeginning, views: StoredViews, arithmetic: Arithmetic) -> Iterator[NDArray[np.float16]]:
+    for seen in views.every():
+        with torch.inference_mode(), arithmetic.autocast():
+            yield tutor.trainee.embed_images(seen.to(arithmetic.device)).vectors.half().cpu().numpy()
+
+
+def _word_vectors(
+    tutor: TeranBeginning, captions: Sequence[str], arithmetic: Arithmetic
+) -> Iterator[NDArray[np.float16]]:
+    for start in range(0, len(captions), TOGETHER):
+        some = captions[start : start + TOGETHER]
+        ids = [torch.tensor(tutor.tokenizer(caption, append_full_stop=True).ids) for caption in some]
+        lengths = torch.tensor([len(one) for one in ids]).to(arithmetic.device)
+        with torch.inference_mode(), arithmetic.autocast():
+            padded = pad_sequence(ids, batch_first=True).to(arithmetic.device)
+            rows = tutor.trainee.embed_captions(padded, lengths).vectors.cpu()
+        for caption, own in zip(some, rows, strict=True):
+            words = words_of(tutor.tokenizer, caption)
+            sums = torch.zeros(words.count, own.shape[1])
+            sums.index_add_(0, torch.tensor(words.of_pieces), own[: len(words.of_pieces)])
+            yield F.normalize(sums, dim=1).half().numpy()
