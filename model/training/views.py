@@ -12,7 +12,7 @@ from torch import Tensor
 
 from model.regions.files import PublishedImage, read_region_features
 from model.regions.region_features import RegionFeatures
-from model.regions.windows import WindowExtractor, pool_windows
+from model.regions.windows import WindowExtractor
 from model.training.hardware import Arithmetic
 from model.training.pictures import computed_once, digest, random_views, whole_views
 
@@ -145,7 +145,7 @@ def store_views(
     def pooled() -> Iterator[NDArray[np.float16]]:
         for seen in _seen_when_stored(pictures, views, smallest_crop):
             with torch.inference_mode(), arithmetic.autocast():
-                windows = pool_windows(regions.convnet(seen.to(arithmetic.device)), regions.boxes)  # [n, R, C]
+                windows = regions.windows_of(seen.to(arithmetic.device))  # [n, R, C]
             yield windows.half().cpu().numpy()
 
     regions.convnet.eval()

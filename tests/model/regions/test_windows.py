@@ -24,6 +24,14 @@ def test_a_window_is_the_average_of_what_it_covers():
         torch.testing.assert_close(pooled[:, number], seen.mean(dim=(2, 3)), atol=2e-2, rtol=0)
 
 
+def test_windows_are_the_same_whether_pictures_are_looked_at_together_or_a_few_at_a_time():
+    extractor = WindowExtractor(WindowsConfig(MobileNetV2Config(width=0.125, last_width=8), feature_width=12)).eval()
+    pixels = torch.rand(5, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    together = extractor.windows_of(pixels).detach()
+    with torch.no_grad():
+        torch.testing.assert_close(extractor.windows_of(pixels), together, atol=1e-5, rtol=0)
+
+
 def test_pictures_become_features_and_boxes():
     extractor = WindowExtractor(WindowsConfig(MobileNetV2Config(width=0.125, last_width=8), feature_width=12)).eval()
     pictures = [Picture(np.full((224, 224, 3), shade, dtype=np.uint8), 640, 480) for shade in (0, 255)]
