@@ -11,13 +11,12 @@ from indexer.index.region_codes import RegionCodes, code_scores, word_tables
 from indexer.index.shortlist import TOP
 from indexer.index.sketches import sketch_scores
 
-QUESTIONS = 80
+QUESTIONS = 120  # of either kind
 WORDS = 11
 RECALLS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 ALLOWED = 0.35  # share of the misses of a promise that each of two steps may make here: real questions are not these
 CLOSENESS = (0.2, 0.8)  # cosine of a word with the region that it is made of: some mean little, and none is a region
 
-HARD = 0.95  # which share of the ranks lie before the one by which kinds of questions are compared
 
 Sizes = dict[float, int]
 Ranks = NDArray[np.int64]  # [2, n], the sizes by codes and by sketches that each of the best would have needed
@@ -27,14 +26,10 @@ Turn = Callable[[ByteRows, np.random.Generator], NDArray[np.float32]]
 def calibrate(codes: RegionCodes, byte_rows: ByteRows, scale: ByteScale) -> tuple[Sizes, Sizes]:
     """Recall of the exact top 10 -> images to shortlist by their codes, and by their sketches before that.
 
-    The harder of two kinds of questions decides: which of them that is depends on how well the codes fit. It is asked
-    twice as often, for misses are rare, and sizes hang on the few that are seen.
+    The greater size of two kinds of questions counts: which of them is harder depends on how well the codes fit.
     """
     ask = partial(_needed_ranks, codes, byte_rows, scale, random=np.random.default_rng(0))
-    ranks = {turn: ask(turn) for turn in (_to_others, _anywhere)}
-    harder = max(ranks, key=lambda turn: float(np.quantile(ranks[turn][0], HARD)))
-    ranks[harder] = np.concatenate([ranks[harder], ask(harder)], axis=1)
-    by_codes, by_sketches = ([some[step] for some in ranks.values()] for step in (0, 1))
+    by_codes, by_sketches = zip(*map(ask, (_to_others, _anywhere)), strict=True)
     return _sizes(by_codes), _sizes(by_sketches)
 
 

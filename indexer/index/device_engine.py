@@ -3,11 +3,9 @@
 Words are split into two halves of float16 each, so that products with float16 rows run on matrix units and are still
 those of float32. A scan takes the first halves alone; how far that can be from the exact score is known, and what may
 still belong to the best is scored exactly. Segments that do not fit are shortlisted on the CPU; of these the vectors
-of candidates are brought over. Where other programs have taken the memory that a search needs, the CPU answers it. The
-same code runs on any device of torch.
+of candidates are brought over. The same code runs on any device of torch.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,17 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from indexer.index.device_columns import DeviceColumn, DeviceColumns
-from indexer.index.engine import ON_CPU, ROUNDING, images_at_once
+from indexer.index.engine import ROUNDING, images_at_once
 from indexer.index.shortlist import Candidates, find_candidates
 from indexer.index.snapshot import Part, Snapshot
 from model.embeddings import Ragged, SentenceEmbedding
 from model.scoring import MaxSim, Pooling, ScoreSpec, Term, score
 
-logger = logging.getLogger(__name__)
-
 PRODUCTS: Final = 2**25  # of rows with words that are held at once, in float32
 LIKED: Final = 16  # words of which a multiple is multiplied quickest
-NO_MEMORY: Final = "%s has no memory for this step of a search: the CPU does it"
 SECOND: Final = 2.0**11  # by which the second half of a word is multiplied, so that it is not too small for float16
 
 
@@ -63,26 +58,8 @@ class DeviceEngine:
         self.columns = DeviceColumns(torch.device(device), room=room)
         self._device = self.columns.device
 
-    def find_candidates(
-        self, snapshot: Snapshot, words: Sequence[NDArray[np.float32]], *, recall: float, limit: int, least: int
-    ) -> list[Candidates]:
-        try:
-            return self._find_candidates(snapshot, words, recall=recall, limit=limit, least=least)
-        except torch.OutOfMemoryError:
-            logger.warning(NO_MEMORY, self._device)
-            return ON_CPU.find_candidates(snapshot, words, recall=recall, limit=limit, least=least)
-
-    def exact_scores(
-        self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec, settled: bool = False
-    ) -> Tensor:
-        try:
-            return self._exact_scores(snapshot, rows, sentence, spec=spec, settled=settled)
-        except torch.OutOfMemoryError:
-            logger.warning(NO_MEMORY, self._device)
-            return ON_CPU.exact_scores(snapshot, rows, sentence, spec=spec, settled=settled)
-
     @torch.no_grad()
-    def _find_candidates(
+    def find_candidates(
         self, snapshot: Snapshot, words: Sequence[NDArray[np.float32]], *, recall: float, limit: int, least: int
     ) -> list[Candidates]:
         (channel, *_) = channels = _channels(snapshot.score_spec)
@@ -97,8 +74,8 @@ class DeviceEngine:
         return found
 
     @torch.no_grad()
-    def _exact_scores(
-        self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec, settled: bool
+    def exact_scores(
+        self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec, settled: bool = False
     ) -> Tensor:
         there = sentence.to(self._device, torch.float64 if settled else torch.float32)
         scores = [torch.empty(0, device=self._device)]

@@ -53,10 +53,10 @@ class CpuEngine:
         if term.kernel == MaxSim() and not others:  # settled as they are
             return term.weight * _mrsw(snapshot, rows, sentence, channel=term.channel)
         dtype = torch.float64 if settled else torch.float32
-        scores = [torch.empty(0)]
+        words, scores = sentence.to("cpu", dtype), [torch.empty(0)]
         for some in torch.split(rows, images_at_once(snapshot)) if len(rows) else ():
             candidates = {term.channel: snapshot.gather(term.channel, some).to(dtype) for term in spec.terms}
-            scores.append(score(spec, candidates, sentence.to("cpu", dtype)).float())
+            scores.append(score(spec, candidates, words).float())
         return torch.cat(scores)
 
 

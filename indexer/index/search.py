@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -165,8 +166,16 @@ def _best(
     near = NEAR * (1 + abs(bar))
     some = torch.nonzero(scores >= bar - near).flatten()  # more than `limit` if scores nearly tie at the bar
     rows, scores = rows[some], scores[some]
-    if bool((scores.sort().values.diff() <= near).any()):
-        scores = engine.exact_scores(snapshot, rows, sentence, spec=snapshot.score_spec, settled=True)
+    tied = _have_a_neighbour(scores, near)
+    if len(tied):
+        scores[tied] = engine.exact_scores(snapshot, rows[tied], sentence, spec=snapshot.score_spec, settled=True)
     found = zip(scores.tolist(), snapshot.ids(rows), rows.tolist(), strict=True)
     best = sorted(found, key=lambda hit: (-hit[0], hit[1]))[:limit]
     return tuple(Hit(row, image_id, score, rank) for rank, (score, image_id, row) in enumerate(best, start=1))
+
+
+def _have_a_neighbour(scores: Tensor, near: float) -> Tensor:
+    """The places, ascending, of scores [K] that are that near to another one."""
+    ordered = scores.sort()
+    close = ordered.values.diff() <= near  # [K - 1]
+    return ordered.indices[F.pad(close, (1, 0)) | F.pad(close, (0, 1))].sort().values

@@ -80,6 +80,11 @@ class AlignConfig:
         if self.tutor is not None and self.views is not ViewKind.STORED:
             raise ValueError('a tutor takes views = "stored": it has seen those')
 
+    @property
+    def has_cross_entropy(self) -> bool:
+        told = [one.soft_targets for one in (self.teacher, self.tutor) if one is not None]
+        return any([self.loss.contrast, *told])
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -126,14 +131,14 @@ class AlignTask:
         self._arithmetic = arithmetic
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """Both encoders have rates of their own; the scale matters to the cross-entropy alone."""
+        """Both encoders have rates of their own; the scale matters to cross-entropies alone."""
         named = list(self.module.named_parameters())
         convnet, bert = ([parameter for name, parameter in named if name.startswith(part)] for part in (CONVNET, BERT))
         others = [parameter for name, parameter in named if not name.startswith((CONVNET, BERT, SCALE))]
         lr, bert_lr = self._config.optimization.lr, self._config.bert_lr
         return [
             ParameterGroup(others, lr),
-            ParameterGroup([self.module.trainee.log_scale], lr if self._config.loss.contrast else 0.0),
+            ParameterGroup([self.module.trainee.log_scale], lr if self._config.has_cross_entropy else 0.0),
             ParameterGroup(bert, lr if bert_lr is None else bert_lr),
             ParameterGroup(convnet, self._config.convnet_lr),
         ]
@@ -147,10 +152,10 @@ class AlignTask:
         )
         lesson = self._meanings.lesson(captions) if self._meanings is not None else None
         seen = self._train.images.look(rows, generator)
-        tutored = None
-        if self._tutor is not None and isinstance(seen, PooledWindows):
-            tutored = self._tutor.lesson(seen, captions)
-        return Example(seen, captions, lesson, tutored)
+        if self._tutor is None:
+            return Example(seen, captions, lesson, tutored=None)
+        assert isinstance(seen, PooledWindows)  # or the configuration would have been refused
+        return Example(seen, captions, lesson, self._tutor.lesson(seen, captions))
 
     def loss(self, module: nn.Module, batch: Example) -> Tensor:
         device, teacher, tutor = self._arithmetic.device, self._config.teacher, self._config.tutor
@@ -160,7 +165,8 @@ class AlignTask:
         loss = weighted_loss(scored, captions.owners, self._config.loss)
         if teacher is not None and scored.guesses is not None and batch.lesson is not None:
             loss = loss + taught_loss(scored.scores * scored.scale, scored.guesses, batch.lesson.to(device), teacher)
-        if tutor is not None and batch.tutored is not None:
+        if tutor is not None:
+            assert batch.tutored is not None
             pooling = self.module.trainee.teran.config.pooling
             loss = loss + tutored_loss(scored, batch.tutored.to(device), tutor, pooling=pooling)
         return loss

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from model.checkpoint import BUNDLED, read_config
+from model.checkpoint import read_config
 from model.errors import BadRecipe
-from model.training.building import TeranBeginning, build_teran, teran_of
+from model.training.building import TeranBeginning, build_teran, checkpoint_folder, teran_of
 from model.training.hat.building import HatBeginning, build_hat, hat_of
 from model.training.recipe import DataTable, ModelTable, Recipe, Stage
 from model.training.selfalign.building import (
@@ -28,7 +28,7 @@ def begin(recipe: Recipe, captions: Iterable[str], *, root: Path, text: Path) ->
     if recipe.model.start is None:
         check_fits(recipe.model.system, recipe.stages, recipe.data)
         return build(recipe.model, captions, root=root, text=text)
-    folder = BUNDLED if recipe.model.start == "bundled" else root / recipe.model.start
+    folder = checkpoint_folder(recipe.model.start, root)
     system = read_config(folder)["system"]
     check_fits(system, recipe.stages, recipe.data)
     return go_on_from(folder, system)

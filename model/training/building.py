@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from transformers import BertModel
 
-from model.checkpoint import fingerprint, load_weights, read_config, save_checkpoint
+from model.checkpoint import BUNDLED, fingerprint, load_weights, read_config, save_checkpoint
 from model.errors import BadRecipe
 from model.regions.mobilenet import MobileNetV2
 from model.regions.timm_network import TimmNetwork
@@ -54,6 +54,13 @@ def build_teran(table: ModelTable, captions: Iterable[str], *, root: Path, text:
     if regions is not None:
         _load_pretrained(regions, root / table.pretrained if table.pretrained is not None else None)
     return TeranBeginning(Trainee(teran, regions), tokenizer, origin=f"{bert} {table.pretrained}")
+
+
+def checkpoint_folder(name: str, root: Path) -> Path:
+    """The bundled one, a folder below `root`, or one as it is named where the training is started."""
+    if name == "bundled":
+        return BUNDLED
+    return root / name if (root / name).is_dir() else Path(name)
 
 
 def teran_of(folder: Path) -> TeranBeginning:

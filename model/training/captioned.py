@@ -22,6 +22,11 @@ class Batch:
     owners: Tensor  # [C] int64, the place in `rows` of the image that each caption describes
     numbers: NDArray[np.int64]  # [C], which of that image's captions it is
 
+    def captions(self, firsts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """[C], which captions of all, where the image of each row has its first at `firsts`."""
+        captions: NDArray[np.int64] = firsts[self.rows[self.owners.numpy()]] + self.numbers
+        return captions
+
     def to(self, device: torch.device) -> "Batch":
         return replace(
             self,

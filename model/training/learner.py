@@ -41,13 +41,16 @@ class Learner(nn.Module):
 
 
 def some_places(regions: int, share: float) -> Tensor:
-    """A random share of the places of so many regions, ascending; the first is among them, so that no image goes
-    without."""
-    others = torch.randperm(regions - 1)[: round(share * regions) - 1] + 1 if share < 1 else torch.arange(1, regions)
+    """A random share of the places of so many regions, ascending; the first is among them: no image goes without."""
+    others = torch.arange(1, regions)
+    if share < 1:
+        others = others[torch.randperm(regions - 1)[: max(1, round(share * regions)) - 1]]
     return torch.cat([others.new_zeros(1), others.sort().values])
 
 
 def _regions_at(found: RegionFeatures, places: Tensor) -> RegionFeatures:
     """The same places in all images of a batch."""
+    if len(places) == found.features.shape[1]:
+        return found
     counts = (places < found.counts[:, None]).sum(dim=1)
     return replace(found, features=found.features[:, places], boxes=found.boxes[:, places], counts=counts)

@@ -46,6 +46,13 @@ def matching_scores(images: Tensor, sentences: Tensor, measure: Measure) -> Tens
             return -violation
 
 
+def soft_cross_entropy(logits: Tensor, told: Tensor) -> Tensor:
+    """Both [N, C]: every caption among the images, and every image among the captions, as a teacher would choose."""
+    to_image = F.cross_entropy(logits.T, told.T.softmax(dim=1))
+    to_text = F.cross_entropy(logits, told.softmax(dim=1))
+    return to_image + to_text
+
+
 def multi_positive_hinge(scores: Tensor, owners: Tensor, *, margin: float, hardest: bool) -> Tensor:
     """The contrastive loss where an image has several captions: scores [N, C], caption c describes image owners[c].
 

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model.checkpoint import fingerprint
 from model.errors import BadRecipe
 from model.framing import Framing
 from model.regions.mobilenet import MobileNetV2
 from model.regions.windows import WindowExtractor
 from model.training.align import AlignConfig, AlignTask, Split, ViewKind
 from model.training.beginning import Beginning, begin
-from model.training.building import TeranBeginning
+from model.training.building import TeranBeginning, checkpoint_folder
 from model.training.captioned import CaptionedSet
 from model.training.data import CaptionedImages, read_training_data
 from model.training.distil import DistilConfig, DistilTask, Student
@@ -33,7 +34,7 @@ from model.training.selfalign.stage import SelfAlignStage
 from model.training.selfalign.task import SelfAlignTask
 from model.training.sentence_teacher import Meanings, ask_teacher
 from model.training.tutor import ask_tutor, load_tutor
-from model.training.tutored import TutorVectors
+from model.training.tutored import TutorConfig, TutorVectors
 from model.training.views import ImageSet, Pictures, PublishedRegions, StoredViews, store_views
 
 logger = logging.getLogger(__name__)
@@ -89,6 +90,10 @@ def _convnet_of(begun: Beginning) -> MobileNetV2:
     return begun.trainee.regions.convnet
 
 
+def tutors_of(stages: Sequence[Stage]) -> list[TutorConfig]:
+    return [stage.tutor for stage in stages if isinstance(stage, AlignConfig) and stage.tutor is not None]
+
+
 @dataclass(frozen=True, slots=True)
 class _Course:
     """What the stages of one training have in common."""
@@ -119,7 +124,8 @@ class _Course:
         """All that the weights after these stages depend on; how often a checkpoint is written is no part of it."""
         told = [replace(one, optimization=replace(one.optimization, checkpoint_every=1)) for one in stages]
         data = digest(part for one in (self.train, self.validation) for part in one.told())
-        return repr((self.begun.origin, data, self.recipe.model, told, self.hardware.processes))
+        tutors = [fingerprint(checkpoint_folder(tutor.model, self.places.root)) for tutor in tutors_of(stages)]
+        return repr((self.begun.origin, data, self.recipe.model, told, self.hardware.processes, tutors))
 
     def finish(self, stage: Stage) -> None:
         if isinstance(stage, DistilConfig) and self.student is not None:
@@ -135,13 +141,14 @@ class _Course:
         return self.begun
 
     def _align_task(self, stage: AlignConfig, arithmetic: Arithmetic) -> AlignTask:
+        tutor = load_tutor(stage.tutor, self._teran, root=self.places.root) if stage.tutor is not None else None
         with first_alone(self.hardware):
             train, validation = (
                 Split(self._images(images, stage, arithmetic, views=views), self._captions(images))
                 for images, views in ((self.train, stage.stored_views), (self.validation, 1))
             )
             meanings = self._meanings(stage, arithmetic)
-            tutor = self._tutor(stage, arithmetic)
+            vectors = self._tutor_vectors(tutor, stage, arithmetic) if tutor is not None else None
         return AlignTask(
             self._teran.trainee,
             self._teran.tokenizer,
@@ -150,7 +157,7 @@ class _Course:
             validation=validation,
             arithmetic=arithmetic,
             meanings=meanings,
-            tutor=tutor,
+            tutor=vectors,
         )
 
     def _meanings(self, stage: AlignConfig, arithmetic: Arithmetic) -> Meanings | None:
@@ -165,14 +172,10 @@ class _Course:
             arithmetic=arithmetic,
         )
 
-    def _tutor(self, stage: AlignConfig, arithmetic: Arithmetic) -> TutorVectors | None:
-        if stage.tutor is None:
-            return None
-        tutor = load_tutor(stage.tutor, self._teran, root=self.places.root)
-        tutor.trainee.to(arithmetic.device)
-        regions = tutor.trainee.regions
+    def _tutor_vectors(self, tutor: TeranBeginning, stage: AlignConfig, arithmetic: Arithmetic) -> TutorVectors:
+        regions = tutor.trainee.to(arithmetic.device).regions
         assert regions is not None
-        logger.info("asking the tutor %s about pictures and captions, unless it is stored", stage.tutor.model)
+        logger.info("asking the tutor where it puts pictures and captions, unless it is stored")
         return ask_tutor(
             tutor,
             self._stored_views(self.train, regions, stage, arithmetic, views=stage.stored_views),

@@ -19,6 +19,7 @@ from transformers import AutoModel, AutoTokenizer
 from model.errors import BadRecipe
 from model.training.captioned import Batch
 from model.training.hardware import Arithmetic
+from model.training.losses import soft_cross_entropy
 from model.training.pictures import computed_once, digest
 from model.training.text_encoders import place_of
 from model.training.trainee import Rows
@@ -71,8 +72,7 @@ class Meanings:
         return self._captions.shape[1]
 
     def lesson(self, batch: Batch) -> Lesson:
-        rows = self._starts[batch.rows[batch.owners.numpy()]] + batch.numbers
-        return Lesson(self._captions[rows], self._images[batch.rows], self._centre)
+        return Lesson(self._captions[batch.captions(self._starts)], self._images[batch.rows], self._centre)
 
 
 class Foretelling(nn.Module):
@@ -98,10 +98,7 @@ def taught_loss(logits: Tensor, guesses: Guesses, lesson: Lesson, config: Senten
     loss = logits.new_zeros(())
     if config.soft_targets:
         similarities = (lesson.captions - lesson.centre) @ (lesson.images - lesson.centre).T  # [C, N]
-        alike = similarities / config.temperature
-        to_image = F.cross_entropy(logits.T, alike.softmax(dim=1))
-        to_text = F.cross_entropy(logits, alike.T.softmax(dim=1))
-        loss = loss + config.soft_targets * (to_image + to_text)
+        loss = loss + config.soft_targets * soft_cross_entropy(logits, similarities.T / config.temperature)
     if config.likeness:
         pairs = zip(guesses, (lesson.captions, lesson.images), strict=True)
         far = sum((1 - F.cosine_similarity(guess.float(), told, dim=1)).mean() for guess, told in pairs)

@@ -13,7 +13,7 @@ from model.checkpoint import read_config
 from model.errors import BadRecipe
 from model.regions.windows import WindowExtractor
 from model.teran.tokenizer import Tokenizer, group_words
-from model.training.building import TeranBeginning, teran_of
+from model.training.building import TeranBeginning, checkpoint_folder, teran_of
 from model.training.hardware import Arithmetic
 from model.training.pictures import computed_once, digest
 from model.training.tutored import TutorConfig, TutorVectors, WordsOfCaption
@@ -24,13 +24,16 @@ TOGETHER = 128  # captions that are read at once
 
 def load_tutor(config: TutorConfig, learner: TeranBeginning, *, root: Path) -> TeranBeginning:
     """Raises BadRecipe if it cannot be one of this learner."""
-    folder = root / config.model if (root / config.model).is_dir() else Path(config.model)
+    folder = checkpoint_folder(config.model, root)
     if read_config(folder)["system"] != "teran":
         raise BadRecipe(f"{folder} is no TERAN: it cannot tutor one")
     tutor = teran_of(folder)
-    widths = [one.trainee.teran.config.embedding_width for one in (tutor, learner)]
-    if widths[0] != widths[1]:
-        raise BadRecipe(f"a vector of the tutor {folder} has {widths[0]} numbers, and one of the learner {widths[1]}")
+    has, learns = tutor.trainee.teran.config, learner.trainee.teran.config
+    for what in ("embedding_width", "pooling"):
+        if getattr(has, what) != getattr(learns, what):
+            raise BadRecipe(
+                f"{what} of the tutor {folder} is {getattr(has, what)}, and that of the model {getattr(learns, what)}"
+            )
     if not _see_alike(tutor.trainee.regions, learner.trainee.regions):
         raise BadRecipe(f"the tutor {folder} must look at the same windows of pictures of the same size")
     return tutor
@@ -56,28 +59,24 @@ def ask_tutor(
     They are computed once, and found in `folder` from then on.
     """
     tutor.trainee.eval()
-    weights = (value.cpu().numpy().tobytes() for value in tutor.trainee.teran.state_dict().values())
     every, width = [caption for own in captions for caption in own], tutor.trainee.teran.config.embedding_width
-    name = digest([str(arithmetic), str(views.stored.shape), *every, *weights])
-    shape = views.stored.shape[:3]  # [V, N, R]
+    said = [words_of(tutor.tokenizer, caption) for caption in every]
+    asked, shape = (tutor.origin, str(arithmetic)), views.stored.shape[:3]  # [V, N, R]
     images = computed_once(
-        folder / f"tutor-images-{name}.npy",
+        folder / f"tutor-images-{digest([*asked, views.name])}.npy",
         (shape[0] * shape[1], shape[2], width),
         np.float16,
         lambda: _image_vectors(tutor, views, arithmetic),
     )
-    said = [[words_of(tutor.tokenizer, caption) for caption in own] for own in captions]
     words = computed_once(
-        folder / f"tutor-words-{name}.npy",
-        (sum(caption.count for own in said for caption in own), width),
+        folder / f"tutor-words-{digest([*asked, *every])}.npy",
+        (sum(one.count for one in said), width),
         np.float16,
-        lambda: _word_vectors(tutor, every, arithmetic),
+        lambda: _word_vectors(tutor, list(zip(every, said, strict=True)), arithmetic),
     )
-    read = [
-        [_agreeing(words_of(reader, text), with_tutor) for text, with_tutor in zip(*both, strict=True)]
-        for both in zip(captions, said, strict=True)
-    ]
-    return TutorVectors(images.reshape(*shape, width), words, read)
+    read = [_agreeing(words_of(reader, caption), one) for caption, one in zip(every, said, strict=True)]
+    firsts = np.cumsum([0, *map(len, captions)])
+    return TutorVectors(images.reshape(*shape, width), words, read, firsts)
 
 
 def words_of(tokenizer: Tokenizer, caption: str) -> WordsOfCaption:
@@ -98,17 +97,16 @@ def _image_vectors(tutor: TeranBeginning, views: StoredViews, arithmetic: Arithm
 
 
 def _word_vectors(
-    tutor: TeranBeginning, captions: Sequence[str], arithmetic: Arithmetic
+    tutor: TeranBeginning, captions: Sequence[tuple[str, WordsOfCaption]], arithmetic: Arithmetic
 ) -> Iterator[NDArray[np.float16]]:
     for start in range(0, len(captions), TOGETHER):
         some = captions[start : start + TOGETHER]
-        ids = [torch.tensor(tutor.tokenizer(caption, append_full_stop=True).ids) for caption in some]
+        ids = [torch.tensor(tutor.tokenizer(caption, append_full_stop=True).ids) for caption, _ in some]
         lengths = torch.tensor([len(one) for one in ids]).to(arithmetic.device)
         with torch.inference_mode(), arithmetic.autocast():
             padded = pad_sequence(ids, batch_first=True).to(arithmetic.device)
             rows = tutor.trainee.embed_captions(padded, lengths).vectors.cpu()
-        for caption, own in zip(some, rows, strict=True):
-            words = words_of(tutor.tokenizer, caption)
+        for (_, words), own in zip(some, rows, strict=True):
             sums = torch.zeros(words.count, own.shape[1])
-            sums.index_add_(0, torch.tensor(words.of_pieces), own[: len(words.of_pieces)])
+            sums.index_add_(0, torch.tensor(words.of_pieces, dtype=torch.int64), own[: len(words.of_pieces)])
             yield F.normalize(sums, dim=1).half().numpy()

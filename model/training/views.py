@@ -84,8 +84,9 @@ class Pictures:
 class StoredViews:
     """The whole picture and some random views, whose windows were pooled once by a network that does not learn."""
 
-    def __init__(self, stored: NDArray[np.float16]) -> None:
+    def __init__(self, stored: NDArray[np.float16], *, name: str) -> None:
         self.stored = stored  # [V, N, R, width of the map]
+        self.name = name  # another one for other pictures, views or weights
 
     def __len__(self) -> int:
         return int(self.stored.shape[1])
@@ -151,7 +152,7 @@ def store_views(
     regions.convnet.eval()
     shape = (views * len(pictures), len(regions.boxes), regions.convnet.width)
     stored = computed_once(folder / f"views-{name}.npy", shape, np.float16, pooled)
-    return StoredViews(stored.reshape(views, len(pictures), *shape[1:]))
+    return StoredViews(stored.reshape(views, len(pictures), *shape[1:]), name=name)
 
 
 def _seen_when_stored(pictures: NDArray[np.uint8], views: int, smallest_crop: float) -> Iterator[Tensor]:

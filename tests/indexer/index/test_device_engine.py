@@ -4,7 +4,6 @@ import gc
 from pathlib import Path
 
 import pytest
-import torch
 
 from indexer.index import device_engine
 from indexer.index.deletion import delete_images
@@ -32,20 +31,6 @@ def test_the_size_of_blocks_changes_nothing(products: int, monkeypatch: pytest.M
         snapshot, sentence = snapshot_of([images_of(counts, 0)], width=WIDTH), words_of(9, 0)
         expected = [image_id for image_id, _ in brute_force(snapshot, sentence, 10)]
         assert found(snapshot, sentence, DeviceEngine("cpu", room=ROOM)) == expected
-
-
-@pytest.mark.parametrize("step", ["_scan", "_term_scores"])
-def test_where_memory_is_taken_by_others_the_cpu_answers(
-    step: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise torch.OutOfMemoryError
-
-    monkeypatch.setattr(DeviceEngine, step, fail)
-    snapshot, sentence = snapshot_of([images_of([3, 9, 27] * 10, 0)], width=WIDTH), words_of(9, 0)
-    expected = [image_id for image_id, _ in brute_force(snapshot, sentence, 10)]
-    assert found(snapshot, sentence, DeviceEngine("cpu", room=ROOM)) == expected
-    assert "cpu has no memory for this step of a search" in caplog.text
 
 
 @pytest.mark.parametrize("pooling", list(Pooling))

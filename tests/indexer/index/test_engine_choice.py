@@ -8,6 +8,7 @@ from indexer.index import engine_choice
 from indexer.index.device_engine import DeviceEngine
 from indexer.index.engine import ON_CPU
 from indexer.index.engine_choice import WrongAnswer, check_engine, choose_engine
+from indexer.index.spared_engine import SparedEngine
 
 CUDA = torch.cuda.is_available()
 
@@ -33,7 +34,8 @@ def test_without_a_gpu_the_cpu_is_chosen() -> None:
 @pytest.mark.skipif(not CUDA, reason="there is no CUDA device")
 def test_a_gpu_that_answers_rightly_is_chosen() -> None:
     engine, told = choose_engine("auto")
-    assert isinstance(engine, DeviceEngine) and told.startswith("search: on the GPU (")
+    assert isinstance(engine, SparedEngine) and isinstance(engine.engine, DeviceEngine)
+    assert told.startswith("search: on the GPU (")
 
 
 @pytest.mark.parametrize("room", [0, 2**30])

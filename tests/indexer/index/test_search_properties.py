@@ -15,6 +15,7 @@ from indexer.index.errors import BadQuery
 from indexer.index.memory_snapshot import CHANNEL, snapshot_of
 from indexer.index.search import search, search_many
 from model.embeddings import SentenceEmbedding
+from model.scoring import MaxSim, Pooling, ScoreSpec, Term
 from tests.indexer.index.brute_force import WIDTH, brute_force, images_of, words_of
 
 ROOM = 2**30
@@ -78,6 +79,19 @@ def test_rounding_does_not_order_images_that_are_alike() -> None:
     words = SentenceEmbedding("", {CHANNEL: torch.from_numpy(kind[:2]).float()}, (), torch.empty(0))
     hits = search(snapshot, words, limit=9, engine=RoundingEngine("cpu", room=ROOM)).hits
     assert [hit.id for hit in hits] == [image_id for image_id, _ in brute_force(snapshot, words, 9)]
+
+
+@pytest.mark.parametrize("engine", [ON_CPU, DeviceEngine("cpu", room=ROOM)])
+@pytest.mark.parametrize("pooling", list(Pooling))
+def test_settled_scores_are_the_same_whoever_is_scored_beside(engine: Engine, pooling: Pooling) -> None:
+    (kind,), others = images_of([7], 0), images_of([1, 9, 30, 4, 7] * 9, 1)
+    spec = ScoreSpec((Term(CHANNEL, MaxSim(pooling)),))
+    snapshot = snapshot_of([[kind, *others, kind]], width=WIDTH, spec=spec)
+    alone, few, many = (
+        engine.exact_scores(snapshot, torch.tensor(rows), words_of(9, 0), spec=spec, settled=True)
+        for rows in ([0], [0, 3], list(range(len(others) + 2)))
+    )
+    assert alone[0] == few[0] == many[0] == many[-1]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -24,12 +24,14 @@ def test_a_window_is_the_average_of_what_it_covers():
         torch.testing.assert_close(pooled[:, number], seen.mean(dim=(2, 3)), atol=2e-2, rtol=0)
 
 
-def test_windows_are_the_same_whether_pictures_are_looked_at_together_or_a_few_at_a_time():
-    extractor = WindowExtractor(WindowsConfig(MobileNetV2Config(width=0.125, last_width=8), feature_width=12)).eval()
+def test_on_a_cpu_pictures_are_looked_at_two_at_a_time_unless_the_network_learns():
+    extractor = WindowExtractor(WindowsConfig(MobileNetV2Config(width=0.125, last_width=8), feature_width=12))
+    seen = []
+    extractor.convnet.register_forward_hook(lambda _, arguments, __: seen.append(len(arguments[0])))
     pixels = torch.rand(5, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    together = extractor.windows_of(pixels).detach()
-    with torch.no_grad():
-        torch.testing.assert_close(extractor.windows_of(pixels), together, atol=1e-5, rtol=0)
+    together, apart = extractor.train().windows_of(pixels), extractor.eval().windows_of(pixels)
+    assert seen == [5, 2, 2, 1]
+    torch.testing.assert_close(apart, together, atol=1e-5, rtol=0)
 
 
 def test_pictures_become_features_and_boxes():

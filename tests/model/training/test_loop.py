@@ -168,7 +168,7 @@ def test_of_the_regions_a_random_share_is_seen_the_first_always(tokenizer):
         scored = learner(found, *captions)
         assert scored.places[0] == 0 and (scored.places.diff() > 0).all() and len(scored.places) == 3
         assert scored.images.real.sum(dim=1).tolist() == [3, 1]
-    assert some_places(5, 1.0).tolist() == [0, 1, 2, 3, 4]
+    assert some_places(5, 1.0).tolist() == [0, 1, 2, 3, 4] and some_places(36, 0.01).tolist() == [0]
 
 
 def test_what_has_no_rate_stays_as_it_is(tokenizer, tmp_path):

@@ -1,6 +1,7 @@
 """From a recipe to a checkpoint, on pictures and on published features; every kind of data."""
 
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 
 from model.checkpoint import load_encoder, read_config
 from model.errors import BadRecipe
+from model.training.log import read_log
 from model.training.recipe import Recipe, read_recipe
 from model.training.run import Places, train_recipe
 from tests.photographs import write_photographs
@@ -70,16 +72,28 @@ def test_pictures_are_trained_on_first_stored_and_then_fresh(captioned):
     assert train(described, captioned)
 
 
-def test_a_tutor_is_learned_from(captioned, tiny_checkpoint, other_checkpoint):
-    described = recipe(
-        captioned,
-        PICTURES,
-        f'[model]\nstart = "{tiny_checkpoint}"',
-        STAGE.format(name="sides", more=f'views = "stored"\ntutor = {{ model = "{other_checkpoint}" }}'),
-    )
-    assert train(described, captioned)
-    assert len(list((captioned / "work" / "cache").glob("tutor-*"))) == 2
+def tutored(folder: Path, start: Path, tutor: Path | None) -> Recipe:
+    more = 'views = "stored"' + (f'\ntutor = {{ model = "{tutor}" }}' if tutor is not None else "")
+    return recipe(folder, PICTURES, f'[model]\nstart = "{start}"', STAGE.format(name="sides", more=more))
+
+
+def test_a_tutor_changes_what_is_learned(captioned, tiny_checkpoint, other_checkpoint):
+    losses = []
+    for tutor in (None, other_checkpoint):
+        assert train(tutored(captioned, tiny_checkpoint, tutor), captioned)
+        losses.append(float(read_log(captioned / "work" / "sides")[-1]["loss"]))
+        shutil.rmtree(captioned / "work" / "sides")
+    assert losses[1] > losses[0] + 1
     assert load_encoder(str(captioned / "work" / "checkpoint")).encode_sentences(["a dog"])
+
+
+def test_a_run_does_not_go_on_with_a_tutor_that_was_changed(captioned, tiny_checkpoint, other_checkpoint):
+    shutil.copytree(other_checkpoint, captioned / "tutor")
+    described = tutored(captioned, tiny_checkpoint, captioned / "tutor")
+    assert train(described, captioned)
+    shutil.copytree(tiny_checkpoint, captioned / "tutor", dirs_exist_ok=True)
+    with pytest.raises(BadRecipe, match="begun"):
+        train(described, captioned)
 
 
 def test_training_goes_on_from_a_checkpoint(captioned, tiny_checkpoint):
