@@ -255,6 +255,7 @@ def train(
         say(f"{places.output}: trained; name it with --model or TERAN_MODEL")
     else:
         say(f"stopped; the same command goes on from the last checkpoint in {folder}")
+        raise typer.Exit(130)  # as after Ctrl-C: what takes the finished checkpoint must not go on
 
 
 @app.command()

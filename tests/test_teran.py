@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -311,6 +312,25 @@ def test_a_wrong_recipe_is_one_line_that_says_what_is_allowed(teran_run, tmp_pat
     (tmp_path / "recipe.toml").write_text('name = "x"\ncolour = "red"\n')
     status, _, errors = teran_run("train", tmp_path / "recipe.toml")
     assert status == 1 and "unknown key 'colour'; known are name, data, model, stages, dtype" in errors
+
+
+def test_a_training_that_is_stopped_does_not_pass_for_a_finished_one(
+    teran_run, photos, tiny_checkpoint, tmp_path, monkeypatch
+):
+    stopping = threading.Event()
+    stopping.set()
+    monkeypatch.setattr(teran, "stop_on_signal", lambda **_: stopping)
+    lines = [{"image": f"{n:04}.jpg", "captions": ["a dog", "a ball"]} for n in range(6)]
+    (tmp_path / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (tmp_path / "recipe.toml").write_text(
+        f'name = "x"\n[data]\ncaptions = "captions.jsonl"\nimages = "{photos}"\nheld_out = 0.3\n'
+        f'[model]\nstart = "{tiny_checkpoint}"\n'
+        '[[stages]]\nkind = "align"\nname = "sides"\nimages = 2\ncaptions = 1\n'
+        "optimization = { epochs = 2, lr = 1e-3 }\n"
+    )
+    status, output, errors = teran_run("train", tmp_path / "recipe.toml", "--work", tmp_path / "work")
+    assert status == 130 and "the same command goes on" in output + errors
+    assert not (tmp_path / "work" / "checkpoint").exists()
 
 
 def test_an_evaluation_is_plotted_only_into_a_picture(teran_run, tmp_path):
