@@ -17,7 +17,6 @@ RECALLS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 ALLOWED = 0.3  # share of the misses of a promise that each of two steps may make here: real questions are not these
 CLOSENESS = (0.2, 0.8)  # cosine of a word with the region that it is made of: some mean little, and none is a region
 
-
 Sizes = dict[float, int]
 Ranks = NDArray[np.int64]  # [2, n], the sizes by codes and by sketches that each of the best would have needed
 Turn = Callable[[ByteRows, np.random.Generator], NDArray[np.float32]]

@@ -9,7 +9,7 @@ from indexer.index.engine import ON_CPU, ROUNDING, Engine
 from indexer.index.memory_snapshot import CHANNEL, snapshot_of
 from indexer.index.search import search
 from indexer.index.shortlist import FULL_RECALL
-from indexer.index.spared_engine import SparedEngine
+from indexer.index.spared_engine import SparedEngine, in_a_line
 from model.embeddings import SentenceEmbedding
 
 SHARE = 0.8  # of the memory that is free when the engine is chosen, for vectors
@@ -37,8 +37,7 @@ def choose_engine(device: str, *, room: int | None = None) -> tuple[Engine, str]
         engine = DeviceEngine(str(named), room=room)
         check_engine(engine)
     except Exception as error:  # noqa: BLE001  whatever it is, the CPU answers
-        (reason, *_) = str(error).splitlines() or [""]
-        return ON_CPU, f"search: on the CPU: the GPU failed its test: {type(error).__name__}: {reason}"
+        return ON_CPU, f"search: on the CPU: the GPU failed its test: {in_a_line(error)}"
     return SparedEngine(engine), f"search: on the GPU ({name}, room for {room / 1e9:.1f} GB of vectors)"
 
 

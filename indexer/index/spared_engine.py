@@ -15,6 +15,8 @@ from model.scoring import ScoreSpec
 
 logger = logging.getLogger(__name__)
 
+FAILED = "the CPU does a step of a search, for the GPU failed: %s"
+
 
 class SparedEngine:
     def __init__(self, engine: Engine) -> None:
@@ -26,7 +28,7 @@ class SparedEngine:
         try:
             return self.engine.find_candidates(snapshot, words, recall=recall, limit=limit, least=least)
         except RuntimeError as error:  # as torch tells whatever goes wrong on a device
-            _warn(error)
+            logger.warning(FAILED, in_a_line(error))
         # Not in the handler above: until that is left, the error holds on to all that the device had computed.
         return ON_CPU.find_candidates(snapshot, words, recall=recall, limit=limit, least=least)
 
@@ -36,10 +38,10 @@ class SparedEngine:
         try:
             return self.engine.exact_scores(snapshot, rows, sentence, spec=spec, settled=settled)
         except RuntimeError as error:
-            _warn(error)
+            logger.warning(FAILED, in_a_line(error))
         return ON_CPU.exact_scores(snapshot, rows, sentence, spec=spec, settled=settled)
 
 
-def _warn(error: RuntimeError) -> None:
+def in_a_line(error: Exception) -> str:
     (reason, *_) = str(error).splitlines() or [""]
-    logger.warning("the CPU does a step of a search, for the GPU failed: %s: %s", type(error).__name__, reason)
+    return f"{type(error).__name__}: {reason}"
