@@ -1,14 +1,23 @@
-"""How many images a shortlist must hold so that the best are among them, found out by asking a segment questions."""
+"""How far below the tenth best of a step the exact ten best are found: a segment is asked questions to find it out.
 
+A step ranks by an approximate score. Whether an image may be passed over is told by how far it lies below the tenth
+best of that step, in doubts: how far images may lie apart, for these words, whose scores are the same, about. That is
+alike for sentences that are easy and for those that are hard, and in collections of any size; how many images lie so
+near to the best is not.
+"""
+
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.index.byte_rows import ZERO, ByteRows, ByteScale, byte_scores, byte_words
-from indexer.index.region_codes import RegionCodes, code_scores, word_tables
-from indexer.index.shortlist import TOP
+from indexer.index.region_codes import RegionCodes, Tables, code_scores, word_tables
+from indexer.index.segment import Reach
+from indexer.index.shortlist import TOP, score_reached_by
 from indexer.index.sketches import sketch_scores
 
 QUESTIONS = 120  # of either kind
@@ -16,53 +25,83 @@ WORDS = 11
 RECALLS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 ALLOWED = 0.3  # share of the misses of a promise that each of two steps may make here: real questions are not these
 CLOSENESS = (0.2, 0.8)  # cosine of a word with the region that it is made of: some mean little, and none is a region
+LEAST_DOUBT = 1e-6  # codebooks of which all entries are the same tell no images apart
 
-Sizes = dict[float, int]
-Ranks = NDArray[np.int64]  # [2, n], the sizes by codes and by sketches that each of the best would have needed
 Turn = Callable[[ByteRows, np.random.Generator], NDArray[np.float32]]
 
 
-def calibrate(codes: RegionCodes, byte_rows: ByteRows, scale: ByteScale) -> tuple[Sizes, Sizes]:
-    """Recall of the exact top 10 -> images to shortlist by their codes, and by their sketches before that.
+def calibrate(codes: RegionCodes, byte_rows: ByteRows, scale: ByteScale) -> tuple[Reach, Reach]:
+    """By codes, and by sketches before that.
 
-    The greater size of two kinds of questions counts: which of them is harder depends on how well the codes fit.
+    The greater margin of two kinds of questions counts: which of them is harder depends on how well the codes fit.
     """
-    ask = partial(_needed_ranks, codes, byte_rows, scale, random=np.random.default_rng(0))
+    ask = partial(_ask, codes, byte_rows, scale, random=np.random.default_rng(0))
     by_codes, by_sketches = zip(*map(ask, (_to_others, _anywhere)), strict=True)
-    return _sizes(by_codes), _sizes(by_sketches)
+    return _reach(by_codes), _reach(by_sketches)
 
 
-def _needed_ranks(
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ranking:
+    """What one step made of one question."""
+
+    counts: NDArray[np.int64]  # score -> images that have it
+    best: NDArray[np.int32]  # [10], the scores of the exact ten best
+    doubt: float
+
+    @classmethod
+    def of(cls, scores: NDArray[np.int32], best: NDArray[np.int64], tables: Tables) -> "_Ranking":
+        return cls(np.bincount(scores), scores[best], max(tables.doubt, LEAST_DOUBT))
+
+    @property
+    def tenth(self) -> int:
+        """The score of the tenth best by this step."""
+        return score_reached_by(self.counts, TOP)
+
+    def margins(self) -> NDArray[np.float64]:
+        """That the exact best would have needed."""
+        margins: NDArray[np.float64] = np.maximum(self.tenth - self.best, 0) / self.doubt
+        return margins
+
+    def needed(self) -> int:
+        """Images among which all of the exact best are."""
+        return int(self.counts[self.best.min() :].sum())
+
+    def within(self, margin: float) -> int:
+        """Images that lie so near to the best."""
+        return int(self.counts[max(0, math.floor(self.tenth - margin * self.doubt)) :].sum())
+
+
+def _ask(
     codes: RegionCodes, byte_rows: ByteRows, scale: ByteScale, turn: Turn, *, random: np.random.Generator
-) -> Ranks:
+) -> tuple[list[_Ranking], list[_Ranking]]:
     images = np.arange(len(codes.offsets) - 1)
     alive = np.ones(len(images), np.bool_)
-    ranks = []
+    by_codes, by_sketches = [], []
     for image in random.choice(images, QUESTIONS):
         words = _question(codes, byte_rows, image, random, turn)
         exact = byte_scores(byte_rows, scale, codes.offsets, images, byte_words(words))
         best = np.argsort(-exact)[:TOP]
         tables = word_tables(codes.codebooks, words)
-        steps = code_scores(codes, images, tables.codes), sketch_scores(codes.sketches, alive, tables.sketches)
-        ranks.append([_at_least(scores)[scores[best]] for scores in steps])
-    return np.concatenate(ranks, axis=1)
+        scores = code_scores(codes, images, tables.codes.worth)
+        by_codes.append(_Ranking.of(scores, best, tables.codes))
+        scores = sketch_scores(codes.sketches, alive, tables.sketches.worth)
+        by_sketches.append(_Ranking.of(scores, best, tables.sketches))
+    return by_codes, by_sketches
 
 
-def _at_least(scores: NDArray[np.int32]) -> NDArray[np.int64]:
-    """How many images score so much or more, for every score."""
-    counts: NDArray[np.int64] = np.cumsum(np.bincount(scores)[::-1])[::-1]
-    return counts
+def _reach(kinds: Sequence[Sequence[_Ranking]]) -> Reach:
+    every = [ranking for rankings in kinds for ranking in rankings]
+    needed = [np.sort(np.concatenate([ranking.margins() for ranking in rankings])) for rankings in kinds]
+    margins = {recall: max(_margin(some, recall) for some in needed) for recall in RECALLS}
+    usual = {
+        recall: math.ceil(np.mean([ranking.within(margin) for ranking in every])) for recall, margin in margins.items()
+    }
+    return Reach(margins, usual, most=max(ranking.needed() for ranking in every))
 
 
-def _sizes(kinds: Sequence[NDArray[np.int64]]) -> Sizes:
-    """Of every kind of questions the sizes that their best would have needed."""
-    every = [np.sort(ranks) for ranks in kinds]
-    return {recall: max(_size(ranks, recall) for ranks in every) for recall in RECALLS}
-
-
-def _size(ranks: NDArray[np.int64], recall: float) -> int:
-    """Ranks are ascending."""
-    return int(ranks[len(ranks) - 1 - int((1 - recall) * ALLOWED * len(ranks))])
+def _margin(needed: NDArray[np.float64], recall: float) -> float:
+    """Ascending."""
+    return float(needed[len(needed) - 1 - int((1 - recall) * ALLOWED * len(needed))])
 
 
 def _question(

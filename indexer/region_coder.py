@@ -101,8 +101,8 @@ def _calibrated(
     offsets: NDArray[np.int64],
 ) -> CodedRegions:
     checksum = checksum_of(known.codebooks.tobytes())
-    sizes = calibrate(RegionCodes.of(known.codebooks, codes, offsets), byte_rows, scale)
-    return CodedRegions(known.codebooks, codes, Coding(checksum, error, known.trained_error, *sizes))
+    reaches = calibrate(RegionCodes.of(known.codebooks, codes, offsets), byte_rows, scale)
+    return CodedRegions(known.codebooks, codes, Coding(checksum, error, known.trained_error, *reaches))
 
 
 def train_codebooks(rows: NDArray[np.float16]) -> Codebooks:

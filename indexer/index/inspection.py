@@ -26,12 +26,12 @@ class Inspection:
         return dict(sizes.most_common())
 
     def shortlist_sizes(self) -> dict[float, int]:
-        """Expected recall -> images that a search looks at closely; nothing where it looks so at all of them."""
+        """Expected recall -> images that a search scores by bytes, about; nothing where it scores all of them so."""
         codings = [head.coding for _, head in self.segments if head.coding is not None]
         whole = sum(entry.live for entry, head in self.segments if head.coding is None)
-        recalls = set.intersection(*(set(coding.shortlist_sizes) for coding in codings)) if codings else set()
+        recalls = set.intersection(*(set(coding.by_codes.usual) for coding in codings)) if codings else set()
         return {
-            recall: min(self.live, whole + sum(coding.shortlist_sizes[recall] for coding in codings))
+            recall: min(self.live, whole + sum(coding.by_codes.usual[recall] for coding in codings))
             for recall in sorted(recalls)
         }
 
@@ -61,6 +61,6 @@ def _told(entry: SegmentEntry, head: SegmentHead) -> str:
     images = f"{entry.live} of {entry.images} images live"
     if head.coding is None:
         return f"{images}, searched whole"
-    sizes = ", ".join(f"{recall:g} by {size}" for recall, size in head.coding.shortlist_sizes.items())
+    sizes = ", ".join(f"{recall:g} by {size}" for recall, size in head.coding.by_codes.usual.items())
     error = f"{head.coding.error:.4f} (trained {head.coding.trained_error:.4f}, drift {head.coding.drift:.2f})"
     return f"{images}, codebooks {head.coding.codebooks[:8]}, error {error}, expected recall {sizes} shortlisted"

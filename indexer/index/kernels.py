@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from indexer.index.vector_loops import CODE_BITS, LANES, best_codes, best_sketch, dot_bytes, dot_floats
+from indexer.index.vector_loops import CODE_BITS, LANES, best_codes, best_sketch, dot_bytes, dot_floats, fetch
+
+AHEAD = 8  # images whose codes are asked for before they are needed: they lie anywhere in memory
+LINE = 64  # bytes that are fetched at once
 
 Kernel = Callable[..., Any]
 
@@ -78,6 +81,9 @@ def scan_codes(codes: Any, offsets: Any, images: Any, tables: Any, first: int, l
     Codes [sum of R] uint32, offsets [n + 1], images [K] int64, tables [blocks, entries, 16] uint8.
     """
     for place in range(first, last):
+        later = images[min(place + AHEAD, last - 1)]
+        for address in range(4 * offsets[later], 4 * offsets[later + 1], LINE):
+            fetch(codes.ctypes.data + address)
         start, end = offsets[images[place]], offsets[images[place] + 1]
         score = 0
         for block in range(tables.shape[0]):
@@ -121,12 +127,17 @@ def best_products(
     """
     products = np.empty((4, LANES), np.int32)
     best = np.empty(LANES, np.int32)
+    width = rows.shape[1]
     for place in range(first, last):
         start, end = offsets[images[place]], offsets[images[place] + 1]
+        ahead = offsets[images[min(place + 1, last - 1)]] - start
         score = np.float32(0.0)
         for block in range(words.shape[0]):
             best[:] = -(2**31)
             for row in range(start, end, 4):
+                if block == 0:
+                    for address in range(0, 4 * width, LINE):
+                        fetch(rows.ctypes.data + (row + ahead) * width + address)
                 _four_products(rows, row, end, words, block, products)
                 for some in range(4):
                     for lane in range(LANES):
@@ -191,11 +202,11 @@ def entry_products(entries: Any, words: Any, first: int, last: int, products: An
 
 
 @compiled
-def fill_tables(products: Any, starts: Any, steps: Any, tables: Any) -> None:
+def fill_tables(products: Any, starts: Any, steps: Any, tables: Any) -> Any:
     """Bytes from products [blocks, entries, 16] int32, in steps so coarse that an entry of each stage add up in one.
 
     Steps [stages, blocks, 16]: what one of a product is worth. The region that answers a word lies nearer than the
-    mean entry of the first stage: what lies farther needs no telling apart.
+    mean entry of the first stage: what lies farther needs no telling apart. Returns how many steps of the tables 1 is.
     """
     stages, blocks = steps.shape[0], steps.shape[1]
     lowest = np.empty((stages, blocks, LANES), np.int32)
@@ -218,6 +229,39 @@ def fill_tables(products: Any, starts: Any, steps: Any, tables: Any) -> None:
                     above = max(products[block, entry, lane] - lowest[stage, block, lane], 0)
                     worth = np.float32(above) * (steps[stage, block, lane] * in_bytes) + np.float32(0.5)
                     tables[block, entry, lane] = np.uint8(np.int32(worth))
+    return in_bytes
+
+
+@compiled
+def spread(products: Any, first: int, last: int, steps: Any) -> Any:
+    """How far apart the entries [first:last] are for a sentence: a standard deviation, of products as above.
+
+    Its square is the variance of what all words say together and, on top, that of what every word says: an error in
+    the code of a region reaches a score by all of them or by one. Steps [blocks, 16].
+    """
+    blocks, count = products.shape[0], last - first
+    together = np.zeros(count, np.float32)
+    variance = 0.0
+    for block in range(blocks):
+        sums, squares = _spread_of_lanes(products[block, first:last], steps[block], together)
+        for lane in range(LANES):
+            variance += squares[lane] / count - (sums[lane] / count) ** 2
+    return np.sqrt(max(0.0, variance + together.var()))
+
+
+@njit(nogil=True, fastmath=True)
+def _spread_of_lanes(products: Any, steps: Any, together: Any) -> Any:
+    """The sum and the sum of squares of every lane of [n, 16] int32, counted from the first row; lanes are added up."""
+    sums, squares = np.zeros(LANES, np.float32), np.zeros(LANES, np.float32)
+    for row in range(len(products)):
+        total = np.float32(0.0)
+        for lane in range(LANES):
+            worth = steps[lane] * np.float32(products[row, lane] - products[0, lane])
+            sums[lane] += worth
+            squares[lane] += worth * worth
+            total += worth
+        together[row] += total
+    return sums, squares
 
 
 @njit(nogil=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from indexer.index.errors import BadCollectionName, UnknownFormat
 
-FORMAT = 3  # of all files of a collection; a program reads its own alone
+FORMAT = 4  # of all files of a collection; a program reads its own alone
 MANIFEST, WRITER_LOCK = "manifest.json", "writer.lock"
 SEGMENTS, TOMBSTONES = "segments", "tombstones"
 DRAFT = ".draft"  # ends the name of what is still being written

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from indexer.index.byte_rows import ByteRows, byte_rows_of, byte_words
 from indexer.index.faiss_codes import FaissIndex, codes_of, map_index, write_index
-from indexer.index.kernels import entry_products, fill_tables, scan_codes
-from indexer.index.sketches import Sketches, SketchTables, sketches_of
+from indexer.index.kernels import entry_products, fill_tables, scan_codes, spread
+from indexer.index.sketches import Sketches, sketches_of
 from indexer.index.threads import divided
 from indexer.index.vector_loops import CODE_BITS, LANES
 
@@ -23,7 +23,6 @@ LEAST_ENTRIES = 2048  # that are
 
 Codebooks = NDArray[np.float32]  # [sum of ENTRIES, D], one behind the other
 Codes = NDArray[np.uint32]  # [sum of R], 10, 11 and 11 bits from the lowest
-CodeTables = NDArray[np.uint8]  # [blocks, sum of ENTRIES, 16]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,9 +40,17 @@ class ByteCodebooks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """What every entry of the first stages, or of all, is worth to every word of a sentence."""
+
+    worth: NDArray[np.uint8]  # [blocks, entries, 16]
+    doubt: float  # how far apart, in these steps, images may lie whose scores by the tables are the same, about
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class WordTables:
-    codes: CodeTables
-    sketches: SketchTables  # of the first stage alone, and in finer steps
+    codes: Tables
+    sketches: Tables  # of the first stage alone, and in finer steps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +85,7 @@ def open_codebooks(path: Path) -> Codebooks:
 
 
 def word_tables(codebooks: ByteCodebooks, words: NDArray[np.float32]) -> WordTables:
-    """What every entry is worth to every word [W, D], in steps so coarse that the worth of a code is one byte."""
+    """For words [W, D], in steps so coarse that the worth of a code is one byte."""
     in_bytes = byte_words(words)
     products = np.empty((len(in_bytes.values), STARTS[-1], LANES), np.int32)
 
@@ -87,18 +94,23 @@ def word_tables(codebooks: ByteCodebooks, words: NDArray[np.float32]) -> WordTab
 
     divided(multiply, STARTS[-1] // 4, least=LEAST_ENTRIES // 4)
     steps = codebooks.steps[:, None, None] * in_bytes.steps  # [stages, blocks, 16]
-    of_codes, of_sketches = (np.empty((len(products), STARTS[stages], LANES), np.uint8) for stages in (-1, 1))
-    fill_tables(products, np.array(STARTS), steps, of_codes)
-    fill_tables(products, np.array(STARTS[:2]), steps[:1], of_sketches)
-    return WordTables(of_codes, of_sketches)
+    return WordTables(_tables(products, steps, stages=len(ENTRIES)), _tables(products, steps, stages=1))
 
 
-def code_scores(codes: RegionCodes, images: NDArray[np.int64], tables: CodeTables) -> NDArray[np.int32]:
-    """MrSw of some images [K] as their codes say, in steps of the tables."""
+def _tables(products: NDArray[np.int32], steps: NDArray[np.float32], *, stages: int) -> Tables:
+    worth = np.empty((len(products), STARTS[stages], LANES), np.uint8)
+    per_unit = fill_tables(products, np.array(STARTS[: stages + 1]), steps[:stages], worth)
+    unsaid = min(stages, len(ENTRIES) - 1)  # behind the last stage nothing is known, but what it left is like that
+    doubt = spread(products, STARTS[unsaid], STARTS[unsaid + 1], steps[unsaid])
+    return Tables(worth, float(per_unit * doubt))
+
+
+def code_scores(codes: RegionCodes, images: NDArray[np.int64], worth: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """MrSw of some images [K] as their codes say, in steps of the tables [blocks, sum of ENTRIES, 16]."""
     scores = np.empty(len(images), np.int32)
 
     def scan(first: int, last: int) -> None:
-        scan_codes(codes.codes, codes.offsets, images, tables, first, last, scores)
+        scan_codes(codes.codes, codes.offsets, images, worth, first, last, scores)
 
     divided(scan, len(images), least=LEAST)
     return scores

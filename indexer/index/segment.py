@@ -1,6 +1,7 @@
 """A segment: images that were written together and are never changed."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,14 +44,37 @@ def files_of(channel_widths: Mapping[str, int], *, coded: bool) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """How far below the tenth best of a step those may be found that are among the exact ten best; see calibration."""
+
+    margins: Mapping[float, float]  # promised share of the exact ten best -> margin, in doubts of the sentence's tables
+    usual: Mapping[float, int]  # the same -> images that are found within it, in the mean
+    most: int  # images that no sentence needs more of
+
+    def margin(self, recall: float) -> float:
+        """Infinite for more than can be promised."""
+        return min((margin for promised, margin in self.margins.items() if promised >= recall), default=math.inf)
+
+    def to_json(self) -> dict[str, object]:
+        margins, usual = ({str(recall): value for recall, value in some.items()} for some in (self.margins, self.usual))
+        return {"margins": margins, "usual": usual, "most": self.most}
+
+    @classmethod
+    def from_json(cls, reach: Mapping[str, Any]) -> "Reach":
+        margins = {float(recall): float(margin) for recall, margin in reach["margins"].items()}
+        usual = {float(recall): int(images) for recall, images in reach["usual"].items()}
+        return cls(margins, usual, int(reach["most"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Coding:
     """By which codebooks the regions of a segment are coded, and how well."""
 
     codebooks: str  # their checksum: segments of the same ones are ranked together
     error: float  # mean squared distance of its regions from what their codes say
     trained_error: float  # the same where the codebooks were trained
-    shortlist_sizes: Mapping[float, int]  # share of the exact top 10 -> images that must be shortlisted to hold it
-    sketched_sizes: Mapping[float, int]  # the same where they are ranked by their sketches alone
+    by_codes: Reach
+    by_sketches: Reach
 
     @property
     def drift(self) -> float:
@@ -62,18 +86,14 @@ class Coding:
             "codebooks": self.codebooks,
             "error": self.error,
             "trained_error": self.trained_error,
-            "shortlist_sizes": {str(recall): size for recall, size in self.shortlist_sizes.items()},
-            "sketched_sizes": {str(recall): size for recall, size in self.sketched_sizes.items()},
+            "by_codes": self.by_codes.to_json(),
+            "by_sketches": self.by_sketches.to_json(),
         }
 
     @classmethod
     def from_json(cls, coding: Mapping[str, Any]) -> "Coding":
-        shortlisted, sketched = (
-            {float(recall): int(size) for recall, size in coding[name].items()}
-            for name in ("shortlist_sizes", "sketched_sizes")
-        )
-        errors = float(coding["error"]), float(coding["trained_error"])
-        return cls(str(coding["codebooks"]), *errors, shortlisted, sketched)
+        reaches = (Reach.from_json(coding[name]) for name in ("by_codes", "by_sketches"))
+        return cls(str(coding["codebooks"]), float(coding["error"]), float(coding["trained_error"]), *reaches)
 
 
 @dataclass(frozen=True, slots=True)

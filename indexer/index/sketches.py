@@ -11,8 +11,6 @@ from indexer.index.threads import divided
 BLOCK = 256  # images, of which it is known where their sketches begin
 LEAST = 16  # blocks that are worth a thread
 
-SketchTables = NDArray[np.uint8]  # [blocks of words, entries of the first codebook, 16]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sketches:
@@ -30,13 +28,13 @@ def sketches_of(codes: NDArray[np.uint32], offsets: NDArray[np.int64]) -> Sketch
     return Sketches(triples[: draw_sketches(codes, offsets, BLOCK, triples, starts)].copy(), starts)
 
 
-def sketch_scores(sketches: Sketches, alive: NDArray[np.bool_], tables: SketchTables) -> NDArray[np.int32]:
-    """MrSw of all images of a segment [n] as their sketches say; -1 for the dead."""
+def sketch_scores(sketches: Sketches, alive: NDArray[np.bool_], worth: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """MrSw of all images of a segment [n] by the tables of the first stage [blocks, entries, 16]; -1 for the dead."""
     scores = np.empty(len(alive), np.int32)
 
     def scan(first: int, last: int) -> None:
         images = min(last * BLOCK, len(alive))
-        scan_sketches(sketches.triples, sketches.starts[first], alive, tables, first * BLOCK, images, scores)
+        scan_sketches(sketches.triples, sketches.starts[first], alive, worth, first * BLOCK, images, scores)
 
     divided(scan, len(sketches.starts) - 1, least=LEAST)
     return scores

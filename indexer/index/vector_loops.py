@@ -109,6 +109,22 @@ def dot_floats(context: Any, one: Any, two: Any, three: Any, four: Any, words: A
     return types.int64(*[types.int64] * 7), emit
 
 
+@intrinsic
+def fetch(context: Any, address: Any) -> Any:
+    """Ask for the 64 bytes at an address, which may be any: they are on the way while other work is done."""
+
+    def emit(_: Any, builder: ir.IRBuilder, __: Any, arguments: list[ir.Value]) -> ir.Value:
+        (address,) = arguments
+        pointer = builder.inttoptr(address, ir.PointerType(I8))
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
+        to_read, into_all_caches, data = I32(0), I32(3), I32(1)
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
+        builder.call(prefetch, [pointer, to_read, into_all_caches, data])
+        return ir.Constant(I64, 0)
+
+    return types.int64(types.int64), emit
+
+
 class _Loop:
     """A loop in LLVM that turns at least once, with values that are carried from turn to turn."""
 

@@ -11,6 +11,7 @@ from indexer.index.kernels import (
     fill_tables,
     scan_codes,
     scan_sketches,
+    spread,
 )
 from indexer.index.vector_loops import CODE_BITS, LANES
 
@@ -25,6 +26,7 @@ def warm_up() -> None:
     rows = np.zeros((4, 4), np.uint8)
     entry_products(rows, words, 0, 4, products)
     fill_tables(products, entries, steps, tables)
+    spread(products, 0, 1, steps[0])
     codes, steps_of_codes = np.zeros(1, np.uint32), np.empty(1, np.int32)
     draw_sketches(codes, offsets, 1, codes, offsets)
     scan_sketches(codes, 0, alive, tables, 0, 1, steps_of_codes)

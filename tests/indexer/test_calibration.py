@@ -1,4 +1,4 @@
-"""Sizes of shortlists, as the ranks of what was missed say."""
+"""Margins, as those need them that would be missed."""
 
 import numpy as np
 
@@ -23,19 +23,21 @@ def images(seed: int) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16)
 
 
-def test_more_recall_needs_more_images_and_no_step_needs_more_than_all() -> None:
-    for sizes in calibrate(*segment(0)):
-        assert list(sizes) == list(RECALLS) and list(sizes.values()) == sorted(sizes.values())
-        assert 10 <= sizes[0.9] < sizes[0.999] <= IMAGES
+def test_more_recall_needs_more_margin_and_no_question_more_than_all_images() -> None:
+    for reach in calibrate(*segment(0)):
+        assert list(reach.margins) == list(reach.usual) == list(RECALLS)
+        for values in (list(reach.margins.values()), list(reach.usual.values())):
+            assert values == sorted(values) and values[0] < values[-1]
+        assert reach.usual[0.9] >= 10 and reach.usual[0.999] <= IMAGES and 10 <= reach.most <= IMAGES
 
 
-def test_sketches_need_more_than_codes_and_codes_that_fit_badly_more_than_good_ones() -> None:
+def test_sketches_need_more_images_than_codes_and_codes_that_fit_badly_more_than_good_ones() -> None:
     by_codes, by_sketches = calibrate(*segment(0))
     of_bad_codes, _ = calibrate(*segment(0, codebooks_of=1))
-    assert by_sketches[0.99] > by_codes[0.99]
-    assert of_bad_codes[0.99] > by_codes[0.99]
+    assert by_sketches.usual[0.99] > by_codes.usual[0.99]
+    assert of_bad_codes.usual[0.99] > by_codes.usual[0.99]
 
 
-def test_the_same_segment_has_the_same_sizes() -> None:
+def test_the_same_segment_has_the_same_reach() -> None:
     one, other = (calibrate(*segment(0)) for _ in range(2))
     assert one == other and 0 < ALLOWED < 0.5

@@ -126,6 +126,30 @@ def test_fewer_are_scored_by_bytes_than_there_are_and_none_that_is_dead(coded: t
     assert set(candidates.rows.tolist()) <= set(snapshot.live_rows.tolist())
 
 
+def test_more_images_are_candidates_where_more_recall_or_more_of_the_best_are_wanted(
+    coded: tuple[World, Snapshot],
+) -> None:
+    world, snapshot = coded
+    words = world.sentence_about(2).channels["regions"].numpy()
+    found = [
+        set(find_candidates(snapshot, words, recall=recall, limit=limit).rows.tolist())
+        for recall, limit in ((0.9, 1), (0.9, 10), (0.99, 10), (0.99, 100), (0.9999, 10))
+    ]
+    assert found[0] == found[1] < found[2] < found[3] < found[4] == set(snapshot.live_rows.tolist())
+
+
+def test_candidates_are_the_same_whatever_the_length_of_words(coded: tuple[World, Snapshot]) -> None:
+    world, snapshot = coded
+    words = world.sentence_about(3).channels["regions"].numpy()
+    once, longer = (find_candidates(snapshot, factor * words, recall=0.98, limit=10) for factor in (1, 4))
+    np.testing.assert_array_equal(once.rows, longer.rows)
+
+
+def test_of_images_that_all_answer_alike_none_is_passed_over(coded: tuple[World, Snapshot]) -> None:
+    nothing = np.zeros((4, WIDTH), np.float32)
+    assert find_candidates(coded[1], nothing, recall=0.9, limit=10).complete
+
+
 def test_how_images_are_spread_over_segments_changes_nothing(tmp_path: Path) -> None:
     answers = []
     for spread in ([range(200)], [range(first, first + 4) for first in range(0, 200, 4)]):
