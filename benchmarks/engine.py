@@ -220,7 +220,7 @@ def sizes(data: Path, snapshot: Snapshot) -> dict[str, float]:
     by_part = {
         what: sum(path.stat().st_size for path in data.glob(f"segments/*/{name}")) for what, name in names.items()
     }
-    by_part["sketches in memory"] = sum(one.triples.nbytes + one.starts.nbytes for one in sketches)
+    by_part["sketches in memory"] = sum(one.nbytes for one in sketches)
     return {f"{what}, bytes an image": round(size / snapshot.live_count, 1) for what, size in by_part.items()}
 
 

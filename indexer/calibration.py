@@ -79,7 +79,7 @@ def _ask(
     by_codes, by_sketches = [], []
     for image in random.choice(images, QUESTIONS):
         words = _question(codes, byte_rows, image, random, turn)
-        exact = byte_scores(byte_rows, scale, codes.offsets, images, byte_words(words))
+        (exact,) = byte_scores(byte_rows, scale, codes.offsets, images, [byte_words(words)])
         best = np.argsort(-exact)[:TOP]
         tables = word_tables(codes.codebooks, words)
         scores = code_scores(codes, images, tables.codes.worth)

@@ -69,7 +69,7 @@ class DeviceEngine:
         found = self._scan(here, channel, words, count=max(limit, least))
         if len(here) < len(parts):
             rest = snapshot.of_parts(part for part in parts if part not in here)
-            elsewhere = [find_candidates(rest, some, recall=recall, limit=limit, least=least) for some in words]
+            elsewhere = find_candidates(rest, words, recall=recall, limit=limit, least=least)
             found = [_joined(*both) for both in zip(found, elsewhere, strict=True)]
         return found
 

@@ -44,7 +44,7 @@ class CpuEngine:
     def find_candidates(
         self, snapshot: Snapshot, words: Sequence[NDArray[np.float32]], *, recall: float, limit: int, least: int
     ) -> list[Candidates]:
-        return [find_candidates(snapshot, some, recall=recall, limit=limit, least=least) for some in words]
+        return find_candidates(snapshot, words, recall=recall, limit=limit, least=least)
 
     def exact_scores(
         self, snapshot: Snapshot, rows: Tensor, sentence: SentenceEmbedding, *, spec: ScoreSpec, settled: bool = False

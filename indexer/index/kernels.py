@@ -28,50 +28,69 @@ def compiled(function: Kernel) -> Kernel:
 
 
 @compiled
-def draw_sketches(codes: Any, offsets: Any, images_of_block: int, triples: Any, starts: Any) -> Any:
+def draw_sketches(codes: Any, offsets: Any, images_of_block: int, triples: Any, starts: Any, order: Any) -> Any:
     """The distinct first stages of every image's codes, three in a triple; how many triples that makes.
 
-    Triples [enough] uint32, starts [blocks + 1]. The last triple of an image repeats its last entry, and has the
-    highest bit.
+    Triples [enough] uint32, starts [blocks + 1], order [n] uint8: the images of a block as they lie one behind the
+    other, those of fewest triples first. The last triple of an image repeats its last entry, and has the highest bit.
     """
     entries = 1 << CODE_BITS[0]
     seen = np.full(entries, -1, np.int64)
-    found = np.zeros(entries + 2, np.uint32)
+    found = np.zeros((images_of_block, entries + 2), np.uint32)
+    lengths = np.empty(images_of_block, np.int64)
     end = 0
-    for image in range(len(offsets) - 1):
-        if image % images_of_block == 0:
-            starts[image // images_of_block] = end
-        count = 0
-        for place in range(offsets[image], offsets[image + 1]):
-            entry = codes[place] & np.uint32(entries - 1)
-            if seen[entry] != image:
-                seen[entry] = image
-                found[count] = entry
-                count += 1
-        found[count : count + 2] = found[count - 1]
-        for place in range(0, count, 3):
-            triples[end] = found[place] | found[place + 1] << np.uint32(10) | found[place + 2] << np.uint32(20)
-            end += 1
-        triples[end - 1] |= np.uint32(1 << 31)
+    for block in range(len(starts) - 1):
+        first, last = block * images_of_block, min((block + 1) * images_of_block, len(offsets) - 1)
+        starts[block] = end
+        for image in range(first, last):
+            some, count = found[image - first], 0
+            for place in range(offsets[image], offsets[image + 1]):
+                entry = codes[place] & np.uint32(entries - 1)
+                if seen[entry] != image:
+                    seen[entry] = image
+                    some[count] = entry
+                    count += 1
+            some[count : count + 2] = some[count - 1]
+            lengths[image - first] = -(-count // 3)
+        order[first:last] = np.argsort(lengths[: last - first], kind="mergesort")
+        for place in range(first, last):
+            some = found[order[place]]
+            for number in range(0, 3 * lengths[order[place]], 3):
+                triples[end] = some[number] | some[number + 1] << np.uint32(10) | some[number + 2] << np.uint32(20)
+                end += 1
+            triples[end - 1] |= np.uint32(1 << 31)
     starts[-1] = end
     return end
 
 
 @compiled
-def scan_sketches(triples: Any, start: int, alive: Any, tables: Any, first: int, last: int, scores: Any) -> None:
-    """What the sketches of the images from `first` to before `last` say, to `scores` [n] int32; -1 of the dead.
+def scan_sketches(
+    triples: Any,
+    starts: Any,
+    order: Any,
+    images_of_block: int,
+    alive: Any,
+    tables: Any,
+    first: int,
+    last: int,
+    scores: Any,
+) -> None:
+    """What the sketches of the images in blocks [first:last] say, to `scores` [n] int32; -1 of the dead.
 
-    `start` is where the sketch of the first begins, tables [blocks, entries, 16] uint8.
+    Tables [blocks of words, entries, 16] uint8. Images of as many triples lie together, so that the processor, which
+    guesses where the next image begins, is seldom wrong.
     """
-    address = triples.ctypes.data + 4 * start
-    for image in range(first, last):
-        score, read = 0, 0
-        for block in range(tables.shape[0]):
-            found = best_sketch(tables.ctypes.data + block * tables.shape[1] * LANES, address)
-            score += found & 0xFFFFFFFF
-            read = found >> 32
-        address += 4 * read
-        scores[image] = score if alive[image] else -1
+    for block in range(first, last):
+        address = triples.ctypes.data + 4 * starts[block]
+        for place in range(block * images_of_block, min((block + 1) * images_of_block, len(order))):
+            score, read = 0, 0
+            for words in range(tables.shape[0]):
+                found = best_sketch(tables.ctypes.data + words * tables.shape[1] * LANES, address)
+                score += found & 0xFFFFFFFF
+                read = found >> 32
+            address += 4 * read
+            image = block * images_of_block + order[place]
+            scores[image] = score if alive[image] else -1
 
 
 @compiled
@@ -118,12 +137,22 @@ def count_scores(scores: Any, counts: Any) -> None:
 
 @compiled
 def best_products(
-    rows: Any, offsets: Any, images: Any, words: Any, scales: Any, zeros: Any, first: int, last: int, scores: Any
+    rows: Any,
+    offsets: Any,
+    images: Any,
+    words: Any,
+    scales: Any,
+    zeros: Any,
+    sentences: Any,
+    first: int,
+    last: int,
+    scores: Any,
 ) -> None:
-    """MrSw of some images by byte rows, into `scores` [K] float32, those of `images` [first:last].
+    """MrSw of some images by byte rows, into `scores` [sentences, K] float32, those of `images` [first:last].
 
     Rows [sum of R, 4 * quads] uint8, offsets [n + 1], images [K] int64, words [blocks, quads, 16, 4] int8,
-    scales [blocks, 16] float32 and zeros [blocks, 16] int32: a cosine is scale * (product - zero).
+    scales [blocks, 16] float32 and zeros [blocks, 16] int32: a cosine is scale * (product - zero). Sentences [blocks]
+    says of which sentence a block is: the rows of an image are read once for all of them.
     """
     products = np.empty((4, LANES), np.int32)
     best = np.empty(LANES, np.int32)
@@ -131,7 +160,7 @@ def best_products(
     for place in range(first, last):
         start, end = offsets[images[place]], offsets[images[place] + 1]
         ahead = offsets[images[min(place + 1, last - 1)]] - start
-        score = np.float32(0.0)
+        scores[:, place] = 0.0
         for block in range(words.shape[0]):
             best[:] = -(2**31)
             for row in range(start, end, 4):
@@ -142,9 +171,10 @@ def best_products(
                 for some in range(4):
                     for lane in range(LANES):
                         best[lane] = max(best[lane], products[some, lane])
+            score = scores[sentences[block], place]
             for lane in range(LANES):
                 score += scales[block, lane] * np.float32(best[lane] - zeros[block, lane])
-        scores[place] = score
+            scores[sentences[block], place] = score
 
 
 @compiled

@@ -1,7 +1,6 @@
 """A segment: images that were written together and are never changed."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +51,8 @@ class Reach:
     most: int  # images that no sentence needs more of
 
     def margin(self, recall: float) -> float:
-        """Infinite for more than can be promised."""
-        return min((margin for promised, margin in self.margins.items() if promised >= recall), default=math.inf)
+        """For no more than can be promised."""
+        return min(margin for promised, margin in self.margins.items() if promised >= recall)
 
     def to_json(self) -> dict[str, object]:
         margins, usual = ({str(recall): value for recall, value in some.items()} for some in (self.margins, self.usual))
@@ -80,6 +79,11 @@ class Coding:
     def drift(self) -> float:
         """How many times as wrong as where they were trained the codebooks are here."""
         return self.error / self.trained_error if self.trained_error else 1.0
+
+    @property
+    def most_promised(self) -> float:
+        """The highest recall that was calibrated."""
+        return min(max(self.by_codes.margins), max(self.by_sketches.margins))
 
     def to_json(self) -> dict[str, object]:
         return {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.index.byte_rows import byte_scores, byte_words, most_wrong
+from indexer.index.byte_rows import ByteWords, byte_scores, byte_words, most_wrong
 from indexer.index.kernels import count_scores
 from indexer.index.region_codes import RegionCodes, code_scores, word_tables
 from indexer.index.segment import Coding, Reach
@@ -29,6 +29,51 @@ class Candidates:
     complete: bool  # whether no other live image can be among the best
 
 
+def find_candidates(
+    snapshot: Snapshot, sentences: Sequence[NDArray[np.float32]], *, recall: float, limit: int, least: int = 0
+) -> list[Candidates]:
+    """For every sentence [W, D], each as if it were alone.
+
+    Scan sketches of all images and codes of the best of these, and score by bytes what may hold so much of the best:
+    `least` images or more. Segments without codes are small, and scored by bytes whole, for all sentences at once; so
+    are all where more is wanted than can be promised.
+    """
+    groups = _groups(snapshot, recall=recall, limit=limit)
+    promising = [_promising(groups, words, least=least) for words in sentences]
+    in_bytes = [byte_words(words) for words in sentences]
+    found = [_Found() for _ in sentences]
+    for part in snapshot.parts:
+        if any(part is one.part for group in groups for one in group.segments):
+            for one, some, words in zip(found, promising, in_bytes, strict=True):
+                one.add(part, some[part.start], words, _byte_scores(part, some[part.start], [words])[0])
+        else:
+            images = np.flatnonzero(part.alive)
+            for one, words, scores in zip(found, in_bytes, _byte_scores(part, images, in_bytes), strict=True):
+                one.add(part, images, words, scores)
+    return [one.candidates(snapshot.live_count) for one in found]
+
+
+class _Found:
+    """The candidates of one sentence, as segment after segment brings them."""
+
+    def __init__(self) -> None:
+        self._rows, self._scores, self._wrong = [np.empty(0, np.int64)], [np.empty(0, np.float32)], 0.0
+
+    def add(self, part: Part, images: NDArray[np.int64], words: ByteWords, scores: NDArray[np.float32]) -> None:
+        self._rows.append(part.start + images)
+        self._scores.append(scores)
+        self._wrong = max(self._wrong, most_wrong(part.segment.head.byte_scale, words))
+
+    def candidates(self, live: int) -> Candidates:
+        rows = np.concatenate(self._rows)
+        return Candidates(rows, np.concatenate(self._scores), self._wrong, complete=len(rows) == live)
+
+
+def _byte_scores(part: Part, images: NDArray[np.int64], words: Sequence[ByteWords]) -> NDArray[np.float32]:
+    segment = part.segment
+    return byte_scores(segment.byte_rows, segment.head.byte_scale, segment.offsets, images, words)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Coded:
     part: Part
@@ -36,51 +81,43 @@ class _Coded:
     coding: Coding
 
 
-def find_candidates(
-    snapshot: Snapshot, words: NDArray[np.float32], *, recall: float, limit: int, least: int = 0
-) -> Candidates:
-    """Scan sketches of all images and codes of the best of these, and score by bytes what may hold so much of the best.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """Segments of the same codebooks: ranked together, so that it does not matter how images are spread over them."""
 
-    These are `least` images or more. Segments without codes are small, and scored by bytes whole; so are all where
-    more is wanted than can be promised.
-    """
-    promising = _scan(snapshot, words, recall=recall, limit=limit, least=least)
-    in_bytes = byte_words(words)
-    rows, scores, wrong = [np.empty(0, np.int64)], [np.empty(0, np.float32)], 0.0
-    for part in snapshot.parts:
-        segment = part.segment
-        images = promising[part.start] if part.start in promising else np.flatnonzero(part.alive)
-        rows.append(part.start + images)
-        scores.append(byte_scores(segment.byte_rows, segment.head.byte_scale, segment.offsets, images, in_bytes))
-        wrong = max(wrong, most_wrong(segment.head.byte_scale, in_bytes))
-    every = np.concatenate(rows)
-    return Candidates(every, np.concatenate(scores), wrong, complete=len(every) == snapshot.live_count)
+    segments: Sequence[_Coded]
+    by_sketches: "_Bar"
+    by_codes: "_Bar"
 
 
-def _scan(
-    snapshot: Snapshot, words: NDArray[np.float32], *, recall: float, limit: int, least: int
-) -> dict[int, NDArray[np.int64]]:
-    """The most promising images of every segment with codes, by the row with which it begins.
-
-    Segments of the same codebooks are ranked together, so that it does not matter how images are spread over them.
-    """
+def _groups(snapshot: Snapshot, *, recall: float, limit: int) -> list[_Group]:
+    """Of the segments that have codes, where images may be passed over."""
     alike: dict[str, list[_Coded]] = {}
     for part in snapshot.parts:
         codes, coding = part.segment.codes, part.segment.head.coding
-        if codes is not None and coding is not None:
+        if codes is not None and coding is not None and recall <= coding.most_promised:
             alike.setdefault(coding.codebooks, []).append(_Coded(part, codes, coding))
+    return [
+        _Group(
+            segments,
+            _Bar.of([one.coding.by_sketches for one in segments], recall=recall, limit=limit),
+            _Bar.of([one.coding.by_codes for one in segments], recall=recall, limit=limit),
+        )
+        for segments in alike.values()
+    ]
+
+
+def _promising(groups: Sequence[_Group], words: NDArray[np.float32], *, least: int) -> dict[int, NDArray[np.int64]]:
+    """The images of every segment that are worth their bytes, by the row with which it begins."""
     promising: dict[int, NDArray[np.int64]] = {}
-    for group in alike.values():
-        by_sketches = _Bar.of([one.coding.by_sketches for one in group], recall=recall, limit=limit)
-        by_codes = _Bar.of([one.coding.by_codes for one in group], recall=recall, limit=limit)
-        if math.inf in (by_sketches.margin, by_codes.margin):
-            continue
-        tables = word_tables(group[0].codes.codebooks, words)
-        scores = [sketch_scores(one.codes.sketches, one.part.alive, tables.sketches.worth) for one in group]
-        images = by_sketches.reached(scores, doubt=tables.sketches.doubt, least=SKETCHED_FOR_ONE * least)
-        scores = [code_scores(one.codes, some, tables.codes.worth) for one, some in zip(group, images, strict=True)]
-        places = by_codes.reached(scores, doubt=tables.codes.doubt, least=least)
-        found = zip(group, images, places, strict=True)
+    for group in groups:
+        segments = group.segments
+        tables = word_tables(segments[0].codes.codebooks, words)
+        scores = [sketch_scores(one.codes.sketches, one.part.alive, tables.sketches.worth) for one in segments]
+        images = group.by_sketches.reached(scores, doubt=tables.sketches.doubt, least=SKETCHED_FOR_ONE * least)
+        scores = [code_scores(one.codes, some, tables.codes.worth) for one, some in zip(segments, images, strict=True)]
+        places = group.by_codes.reached(scores, doubt=tables.codes.doubt, least=least)
+        found = zip(segments, images, places, strict=True)
         promising |= {one.part.start: some[chosen] for one, some, chosen in found}
     return promising
 
@@ -90,7 +127,7 @@ class _Bar:
     """What the score by one step must reach."""
 
     rank: int  # of the image from whose score it is measured
-    margin: float  # in doubts, how far below that it lies; infinite where nothing may be passed over
+    margin: float  # in doubts, how far below that it lies
     most: int  # images that should reach it
 
     @classmethod

@@ -121,7 +121,7 @@ def test_exact_is_what_brute_force_finds(coded: tuple[World, Snapshot], words: i
 def test_fewer_are_scored_by_bytes_than_there_are_and_none_that_is_dead(coded: tuple[World, Snapshot]) -> None:
     world, snapshot = coded
     words = world.sentence_about(1).channels["regions"].numpy()
-    candidates = find_candidates(snapshot, words, recall=0.9, limit=1)
+    (candidates,) = find_candidates(snapshot, [words], recall=0.9, limit=1)
     assert 90 <= len(candidates.rows) < snapshot.live_count and not candidates.complete
     assert set(candidates.rows.tolist()) <= set(snapshot.live_rows.tolist())
 
@@ -132,7 +132,7 @@ def test_more_images_are_candidates_where_more_recall_or_more_of_the_best_are_wa
     world, snapshot = coded
     words = world.sentence_about(2).channels["regions"].numpy()
     found = [
-        set(find_candidates(snapshot, words, recall=recall, limit=limit).rows.tolist())
+        set(find_candidates(snapshot, [words], recall=recall, limit=limit)[0].rows.tolist())
         for recall, limit in ((0.9, 1), (0.9, 10), (0.99, 10), (0.99, 100), (0.9999, 10))
     ]
     assert found[0] == found[1] < found[2] < found[3] < found[4] == set(snapshot.live_rows.tolist())
@@ -141,13 +141,26 @@ def test_more_images_are_candidates_where_more_recall_or_more_of_the_best_are_wa
 def test_candidates_are_the_same_whatever_the_length_of_words(coded: tuple[World, Snapshot]) -> None:
     world, snapshot = coded
     words = world.sentence_about(3).channels["regions"].numpy()
-    once, longer = (find_candidates(snapshot, factor * words, recall=0.98, limit=10) for factor in (1, 4))
+    once, longer = find_candidates(snapshot, [words, 4 * words], recall=0.98, limit=10)
     np.testing.assert_array_equal(once.rows, longer.rows)
 
 
 def test_of_images_that_all_answer_alike_none_is_passed_over(coded: tuple[World, Snapshot]) -> None:
     nothing = np.zeros((4, WIDTH), np.float32)
-    assert find_candidates(coded[1], nothing, recall=0.9, limit=10).complete
+    (candidates,) = find_candidates(coded[1], [nothing], recall=0.9, limit=10)
+    assert candidates.complete
+
+
+@pytest.mark.parametrize("recall", [0.9, 1.0])
+def test_of_many_sentences_each_has_the_candidates_it_has_alone(coded: tuple[World, Snapshot], recall: float) -> None:
+    world, snapshot = coded
+    sentences = [world.sentence_about(number, words=7 * number).channels["regions"].numpy() for number in range(1, 5)]
+    together = find_candidates(snapshot, sentences, recall=recall, limit=10)
+    for words, candidates in zip(sentences, together, strict=True):
+        (alone,) = find_candidates(snapshot, [words], recall=recall, limit=10)
+        np.testing.assert_array_equal(candidates.rows, alone.rows)
+        np.testing.assert_array_equal(candidates.scores, alone.scores)
+        assert candidates.complete == alone.complete and candidates.most_wrong == alone.most_wrong
 
 
 def test_how_images_are_spread_over_segments_changes_nothing(tmp_path: Path) -> None:
