@@ -21,6 +21,7 @@ from indexer.index.shortlist import TOP, score_reached_by
 from indexer.index.sketches import sketch_scores
 
 QUESTIONS = 120  # of either kind
+ASKED = 2**15  # images, and no more: margins hardly grow with their number
 WORDS = 11
 RECALLS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 ALLOWED = 0.3  # share of the misses of a promise that each of two steps may make here: real questions are not these
@@ -35,9 +36,11 @@ def calibrate(codes: RegionCodes, byte_rows: ByteRows, scale: ByteScale) -> tupl
 
     The greater margin of two kinds of questions counts: which of them is harder depends on how well the codes fit.
     """
-    ask = partial(_ask, codes, byte_rows, scale, random=np.random.default_rng(0))
+    random, every = np.random.default_rng(0), len(codes.offsets) - 1
+    images = np.sort(random.permutation(every)[:ASKED])
+    ask = partial(_ask, codes, byte_rows, scale, images, random=random)
     by_codes, by_sketches = zip(*map(ask, (_to_others, _anywhere)), strict=True)
-    return _reach(by_codes), _reach(by_sketches)
+    return _reach(by_codes, every / len(images)), _reach(by_sketches, every / len(images))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,10 +75,15 @@ class _Ranking:
 
 
 def _ask(
-    codes: RegionCodes, byte_rows: ByteRows, scale: ByteScale, turn: Turn, *, random: np.random.Generator
+    codes: RegionCodes,
+    byte_rows: ByteRows,
+    scale: ByteScale,
+    images: NDArray[np.int64],
+    turn: Turn,
+    *,
+    random: np.random.Generator,
 ) -> tuple[list[_Ranking], list[_Ranking]]:
-    images = np.arange(len(codes.offsets) - 1)
-    alive = np.ones(len(images), np.bool_)
+    alive = np.ones(len(codes.offsets) - 1, np.bool_)
     by_codes, by_sketches = [], []
     for image in random.choice(images, QUESTIONS):
         words = _question(codes, byte_rows, image, random, turn)
@@ -84,19 +92,21 @@ def _ask(
         tables = word_tables(codes.codebooks, words)
         scores = code_scores(codes, images, tables.codes.worth)
         by_codes.append(_Ranking.of(scores, best, tables.codes))
-        scores = sketch_scores(codes.sketches, alive, tables.sketches.worth)
+        scores = sketch_scores(codes.sketches, alive, tables.sketches.worth)[images]
         by_sketches.append(_Ranking.of(scores, best, tables.sketches))
     return by_codes, by_sketches
 
 
-def _reach(kinds: Sequence[Sequence[_Ranking]]) -> Reach:
+def _reach(kinds: Sequence[Sequence[_Ranking]], times: float) -> Reach:
+    """`times` as many images are in the segment as were asked."""
     every = [ranking for rankings in kinds for ranking in rankings]
     needed = [np.sort(np.concatenate([ranking.margins() for ranking in rankings])) for rankings in kinds]
     margins = {recall: max(_margin(some, recall) for some in needed) for recall in RECALLS}
     usual = {
-        recall: math.ceil(np.mean([ranking.within(margin) for ranking in every])) for recall, margin in margins.items()
+        recall: math.ceil(times * np.mean([ranking.within(margin) for ranking in every]))
+        for recall, margin in margins.items()
     }
-    return Reach(margins, usual, most=max(ranking.needed() for ranking in every))
+    return Reach(margins, usual, most=math.ceil(times * max(ranking.needed() for ranking in every)))
 
 
 def _margin(needed: NDArray[np.float64], recall: float) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from indexer.index.faiss_codes import FaissIndex, codes_of, map_index, write_index
 from indexer.index.kernels import best_products
+from indexer.index.paging import read_together
 from indexer.index.threads import divided
 from indexer.index.vector_loops import LANES
 
@@ -114,6 +115,8 @@ def byte_scores(
     )
     steps *= np.float32(scale.step)
     sentence_of_block = np.repeat(np.arange(len(sentences)), [len(sentence.values) for sentence in sentences])
+
+    read_together(rows, offsets, images)
 
     def score(first: int, last: int) -> None:
         best_products(rows, offsets, images, words, steps, zeros, sentence_of_block, first, last, scores)

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from indexer.index.columns import Column
 from indexer.index.kernels import best_cosines
+from indexer.index.paging import read_together
 from indexer.index.threads import divided
 from indexer.index.vector_loops import LANES
 
@@ -24,6 +25,7 @@ def exact_scores(column: Column, images: NDArray[np.int64], words: ExactWords) -
     """[K]: of an image the same whichever are scored beside it."""
     scores = np.empty(len(images), np.float32)
     bits = column.rows.view(np.uint16)
+    read_together(column.rows, column.offsets, images)
 
     def score(first: int, last: int) -> None:
         best_cosines(bits, column.offsets, images, words, first, last, scores)

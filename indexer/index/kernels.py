@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from indexer.index.vector_loops import CODE_BITS, LANES, best_codes, best_sketch, dot_bytes, dot_floats, fetch
+from indexer.index.vector_loops import (
+    CODE_BITS,
+    LANES,
+    best_codes,
+    best_sketch,
+    dot_bytes,
+    dot_floats,
+    fetch,
+    will_need,
+)
 
 AHEAD = 8  # images whose codes are asked for before they are needed: they lie anywhere in memory
 LINE = 64  # bytes that are fetched at once
@@ -133,6 +142,17 @@ def count_scores(scores: Any, counts: Any) -> None:
     for score in scores:
         if score >= 0:
             counts[score] += 1
+
+
+@compiled
+def ask_for_pages(rows: int, width: int, offsets: Any, images: Any, page: int, first: int, last: int) -> None:
+    """Have the system read the rows of `images` [first:last] from the disk, all at once, if they are not in memory.
+
+    Rows is the address where they are mapped, width and page are in bytes; offsets [n + 1], images [K] int64.
+    """
+    for place in range(first, last):
+        start, end = rows + offsets[images[place]] * width, rows + offsets[images[place] + 1] * width
+        will_need(start - start % page, end - (start - start % page))
 
 
 @compiled

@@ -4,11 +4,13 @@ They are of 16 lanes, one for every word, and take addresses: a wrong one reads 
 """
 
 from collections.abc import Callable
+from mmap import MADV_WILLNEED
 from typing import Any, Final
 
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import config, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 LANES: Final = 16  # words that are compared at once
@@ -123,6 +125,20 @@ def fetch(context: Any, address: Any) -> Any:
         return ir.Constant(I64, 0)
 
     return types.int64(types.int64), emit
+
+
+@intrinsic
+def will_need(context: Any, address: Any, count: Any) -> Any:
+    """Tell the system that so many bytes from an address, a multiple of its pages, are needed soon: the C function."""
+
+    def emit(_: Any, builder: ir.IRBuilder, __: Any, arguments: list[ir.Value]) -> ir.Value:
+        address, count = arguments
+        pointer = ir.PointerType(I8)
+        kind = ir.FunctionType(I32, [pointer, I64, I32])
+        madvise = cgutils.get_or_insert_function(builder.module, kind, "madvise")
+        return builder.call(madvise, [builder.inttoptr(address, pointer), count, I32(MADV_WILLNEED)])
+
+    return types.int32(types.int64, types.int64), emit
 
 
 class _Loop:

@@ -1,8 +1,11 @@
 """What is compiled when a process starts, so that no query waits for a compiler."""
 
+import mmap
+
 import numpy as np
 
 from indexer.index.kernels import (
+    ask_for_pages,
     best_cosines,
     best_products,
     count_scores,
@@ -33,5 +36,6 @@ def warm_up() -> None:
     scan_sketches(codes, starts, order, 1, alive, tables, 0, 1, steps_of_codes)
     scan_codes(codes, offsets, images, tables, 0, 1, steps_of_codes)
     count_scores(steps_of_codes, np.zeros(1, np.int64))
+    ask_for_pages(rows.ctypes.data, rows.strides[0], offsets, images, mmap.PAGESIZE, 0, 0)
     best_products(rows, offsets, images, words, steps[0], zeros, np.zeros(1, np.int64), 0, 1, scores[None])
     best_cosines(np.zeros((1, 1), np.uint16), offsets, images, np.zeros((1, 1, LANES), np.float32), 0, 1, scores)
