@@ -20,8 +20,7 @@ from indexer.errors import DecodeError, IndexerError
 from indexer.index.errors import IndexFault
 from indexer.index.inspection import inspect_collection
 from indexer.index.layout import collection_path, list_collections
-from indexer.index.search import DEFAULT_RECALL
-from indexer.index.shortlist import FULL_RECALL
+from indexer.index.search import DEFAULT_RECALL, FULL_RECALL
 from indexer.index.snapshot import open_snapshot
 from indexer.index.verify import verify_collection
 from indexer.ledger.errors import LedgerError

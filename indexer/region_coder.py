@@ -32,6 +32,7 @@ from indexer.index.vector_loops import CODE_BITS
 
 TRAINED_FROM = 150_000  # regions that make codebooks; fewer are compared by their bytes, quickly enough
 CODED_FROM = 36_000  # regions that are coded where there are codebooks
+FEWEST = 100  # images that are told apart by codes, however many regions they have
 DRIFT = 1.2  # by which the error of codes may have grown before codebooks are trained anew
 POINTS = 32  # rows of the sample for every entry of the largest codebook
 TURNS = 8  # of k-means
@@ -60,7 +61,7 @@ def code_regions(
     rows: NDArray[np.float16], byte_rows: ByteRows, scale: ByteScale, offsets: NDArray[np.int64], *, known: Known | None
 ) -> CodedRegions | None:
     """Codes for rows [n, D], None if they are too few; codebooks are trained if none are known or they fit no more."""
-    if len(rows) < (TRAINED_FROM if known is None else CODED_FROM):
+    if len(rows) < (TRAINED_FROM if known is None else CODED_FROM) or len(offsets) <= FEWEST:
         return None
     if known is not None:
         codes = encode_rows(known.codebooks, byte_rows, scale)
@@ -101,8 +102,8 @@ def _calibrated(
     offsets: NDArray[np.int64],
 ) -> CodedRegions:
     checksum = checksum_of(known.codebooks.tobytes())
-    reaches = calibrate(RegionCodes.of(known.codebooks, codes, offsets), byte_rows, scale)
-    return CodedRegions(known.codebooks, codes, Coding(checksum, error, known.trained_error, *reaches))
+    cutoffs = calibrate(RegionCodes.of(known.codebooks, codes, offsets), byte_rows, scale)
+    return CodedRegions(known.codebooks, codes, Coding(checksum, error, known.trained_error, *cutoffs))
 
 
 def train_codebooks(rows: NDArray[np.float16]) -> Codebooks:

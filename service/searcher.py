@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from indexer.index.engine import Engine
 from indexer.index.filters import Condition, Metadata
-from indexer.index.search import SearchResult
-from indexer.index.shortlist import FULL_RECALL
+from indexer.index.search import FULL_RECALL, SearchResult
 from indexer.index.snapshot import Snapshot
 from model.embeddings import SentenceEmbedding
 from service.cache import Cache, cache_key

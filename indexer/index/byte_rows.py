@@ -110,10 +110,9 @@ def byte_scores(
 ) -> NDArray[np.float32]:
     """MrSw of some images [K], about, for each of one or more sentences [sentences, K]; rows are read once for all."""
     scores = np.empty((len(sentences), len(images)), np.float32)
-    words, steps, zeros = (
-        np.concatenate([getattr(sentence, name) for sentence in sentences]) for name in ("values", "steps", "zeros")
-    )
-    steps *= np.float32(scale.step)
+    words = np.concatenate([sentence.values for sentence in sentences])
+    steps = np.concatenate([sentence.steps for sentence in sentences]) * np.float32(scale.step)
+    zeros = np.concatenate([sentence.zeros for sentence in sentences])
     sentence_of_block = np.repeat(np.arange(len(sentences)), [len(sentence.values) for sentence in sentences])
 
     read_together(rows, offsets, images)

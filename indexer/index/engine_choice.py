@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 from indexer.index.device_engine import DeviceEngine
 from indexer.index.engine import ON_CPU, ROUNDING, Engine
 from indexer.index.memory_snapshot import CHANNEL, snapshot_of
-from indexer.index.search import search
-from indexer.index.shortlist import FULL_RECALL
+from indexer.index.search import FULL_RECALL, search
 from indexer.index.spared_engine import SparedEngine, in_a_line
 from model.embeddings import SentenceEmbedding
 

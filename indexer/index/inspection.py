@@ -26,12 +26,13 @@ class Inspection:
         return dict(sizes.most_common())
 
     def shortlist_sizes(self) -> dict[float, int]:
-        """Expected recall -> images that a search scores by bytes, about; nothing where it scores all of them so."""
+        """Expected recall -> images that a search scores by bytes in the mean, or fewer: segments of the same codebooks
+        share their best. Nothing where it scores all of them so."""
         codings = [head.coding for _, head in self.segments if head.coding is not None]
         whole = sum(entry.live for entry, head in self.segments if head.coding is None)
-        recalls = set.intersection(*(set(coding.by_codes.usual) for coding in codings)) if codings else set()
+        recalls = set.intersection(*(set(coding.whole.by_codes.mean_sizes) for coding in codings)) if codings else set()
         return {
-            recall: min(self.live, whole + sum(coding.by_codes.usual[recall] for coding in codings))
+            recall: min(self.live, whole + sum(coding.whole.by_codes.mean_sizes[recall] for coding in codings))
             for recall in sorted(recalls)
         }
 
@@ -45,7 +46,7 @@ class Inspection:
             f"  {'all of it':<24} {sum(self.bytes_by_part().values()) / max(1, self.live):10.1f} bytes an image"
         )
         lines += [
-            f"  expected recall {recall:g} of the exact ten best: {images} of {self.live} images shortlisted"
+            f"  expected recall {recall:g} of the exact ten best: about {images} of {self.live} images shortlisted"
             for recall, images in self.shortlist_sizes().items()
         ]
         return lines + [f"  segment {entry.id[:8]}: {_told(entry, head)}" for entry, head in self.segments]
@@ -61,6 +62,6 @@ def _told(entry: SegmentEntry, head: SegmentHead) -> str:
     images = f"{entry.live} of {entry.images} images live"
     if head.coding is None:
         return f"{images}, searched whole"
-    sizes = ", ".join(f"{recall:g} by {size}" for recall, size in head.coding.by_codes.usual.items())
+    sizes = ", ".join(f"{recall:g} by {size}" for recall, size in head.coding.whole.by_codes.mean_sizes.items())
     error = f"{head.coding.error:.4f} (trained {head.coding.trained_error:.4f}, drift {head.coding.drift:.2f})"
     return f"{images}, codebooks {head.coding.codebooks[:8]}, error {error}, expected recall {sizes} shortlisted"

@@ -4,36 +4,17 @@ All release the interpreter's lock, use one thread, and take arrays that lie in 
 caller's mistake and reads what it should not.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from indexer.index.vector_loops import (
-    CODE_BITS,
-    LANES,
-    best_codes,
-    best_sketch,
-    dot_bytes,
-    dot_floats,
-    fetch,
-    will_need,
-)
+from indexer.index.compiled import compiled
+from indexer.index.memory_hints import fetch
+from indexer.index.vector_loops import CODE_BITS, LANES, best_codes, best_sketch, dot_bytes, dot_floats
 
 AHEAD = 8  # images whose codes are asked for before they are needed: they lie anywhere in memory
 LINE = 64  # bytes that are fetched at once
-
-Kernel = Callable[..., Any]
-
-
-def compiled(function: Kernel) -> Kernel:
-    """Kept on the disk where numba finds a folder to write to; elsewhere every process compiles for itself."""
-    try:
-        kernel: Kernel = njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # there is no such folder
-        kernel = njit(nogil=True)(function)
-    return kernel
 
 
 @compiled
@@ -86,8 +67,8 @@ def scan_sketches(
 ) -> None:
     """What the sketches of the images in blocks [first:last] say, to `scores` [n] int32; -1 of the dead.
 
-    Tables [blocks of words, entries, 16] uint8. Images of as many triples lie together, so that the processor, which
-    guesses where the next image begins, is seldom wrong.
+    Tables [blocks of words, entries, 16] uint8. Images of as many triples lie together: the end of an image is a branch
+    that the processor predicts.
     """
     for block in range(first, last):
         address = triples.ctypes.data + 4 * starts[block]
@@ -110,8 +91,9 @@ def scan_codes(codes: Any, offsets: Any, images: Any, tables: Any, first: int, l
     """
     for place in range(first, last):
         later = images[min(place + AHEAD, last - 1)]
-        for address in range(4 * offsets[later], 4 * offsets[later + 1], LINE):
-            fetch(codes.ctypes.data + address)
+        address = codes.ctypes.data + 4 * offsets[later]
+        for line in range(address - address % LINE, codes.ctypes.data + 4 * offsets[later + 1], LINE):
+            fetch(line)
         start, end = offsets[images[place]], offsets[images[place] + 1]
         score = 0
         for block in range(tables.shape[0]):
@@ -122,7 +104,7 @@ def scan_codes(codes: Any, offsets: Any, images: Any, tables: Any, first: int, l
 
 
 @njit(nogil=True, inline="always")
-def _four_products(rows: Any, row: int, end: int, words: Any, block: int, products: Any) -> None:
+def four_products(rows: Any, row: int, end: int, words: Any, block: int, products: Any) -> None:
     """Of the byte rows from `row` to before `end`, four at most; the last stands for those that are missing."""
     width = rows.shape[1]
     dot_bytes(
@@ -142,17 +124,6 @@ def count_scores(scores: Any, counts: Any) -> None:
     for score in scores:
         if score >= 0:
             counts[score] += 1
-
-
-@compiled
-def ask_for_pages(rows: int, width: int, offsets: Any, images: Any, page: int, first: int, last: int) -> None:
-    """Have the system read the rows of `images` [first:last] from the disk, all at once, if they are not in memory.
-
-    Rows is the address where they are mapped, width and page are in bytes; offsets [n + 1], images [K] int64.
-    """
-    for place in range(first, last):
-        start, end = rows + offsets[images[place]] * width, rows + offsets[images[place] + 1] * width
-        will_need(start - start % page, end - (start - start % page))
 
 
 @compiled
@@ -185,9 +156,10 @@ def best_products(
             best[:] = -(2**31)
             for row in range(start, end, 4):
                 if block == 0:
-                    for address in range(0, 4 * width, LINE):
-                        fetch(rows.ctypes.data + (row + ahead) * width + address)
-                _four_products(rows, row, end, words, block, products)
+                    later = rows.ctypes.data + (row + ahead) * width
+                    for address in range(later - later % LINE, later + 4 * width, LINE):
+                        fetch(address)
+                four_products(rows, row, end, words, block, products)
                 for some in range(4):
                     for lane in range(LANES):
                         best[lane] = max(best[lane], products[some, lane])
@@ -243,89 +215,6 @@ def _widen(halves: Any, bits: Any, whole: Any) -> None:
         whole[place] *= np.float32(2.0**112)
 
 
-@compiled
-def entry_products(entries: Any, words: Any, first: int, last: int, products: Any) -> None:
-    """Byte rows [first:last] times words [blocks, quads, 16, 4], into `products` [blocks, entries, 16] int32."""
-    for block in range(words.shape[0]):
-        for row in range(first, last, 4):
-            _four_products(entries, row, last, words, block, products[block, row:])
-
-
-@compiled
-def fill_tables(products: Any, starts: Any, steps: Any, tables: Any) -> Any:
-    """Bytes from products [blocks, entries, 16] int32, in steps so coarse that an entry of each stage add up in one.
-
-    Steps [stages, blocks, 16]: what one of a product is worth. The region that answers a word lies nearer than the
-    mean entry of the first stage: what lies farther needs no telling apart. Returns how many steps of the tables 1 is.
-    """
-    stages, blocks = steps.shape[0], steps.shape[1]
-    lowest = np.empty((stages, blocks, LANES), np.int32)
-    most = np.float32(0.0)
-    for block in range(blocks):
-        span = np.zeros(LANES, np.float32)
-        for stage in range(stages):
-            low, high, total = _extremes(products[block, starts[stage] : starts[stage + 1]])
-            for lane in range(LANES):
-                if stage == 0:
-                    low[lane] = total[lane] // (starts[1] - starts[0])
-                lowest[stage, block, lane] = low[lane]
-                span[lane] += steps[stage, block, lane] * np.float32(high[lane] - low[lane])
-        most = max(most, span.max())
-    in_bytes = np.float32(255 - stages) / most if most > 0 else np.float32(0.0)
-    for block in range(blocks):
-        for stage in range(stages):
-            for entry in range(starts[stage], starts[stage + 1]):
-                for lane in range(LANES):
-                    above = max(products[block, entry, lane] - lowest[stage, block, lane], 0)
-                    worth = np.float32(above) * (steps[stage, block, lane] * in_bytes) + np.float32(0.5)
-                    tables[block, entry, lane] = np.uint8(np.int32(worth))
-    return in_bytes
-
-
-@compiled
-def spread(products: Any, first: int, last: int, steps: Any) -> Any:
-    """How far apart the entries [first:last] are for a sentence: a standard deviation, of products as above.
-
-    Its square is the variance of what all words say together and, on top, that of what every word says: an error in
-    the code of a region reaches a score by all of them or by one. Steps [blocks, 16].
-    """
-    blocks, count = products.shape[0], last - first
-    together = np.zeros(count, np.float32)
-    variance = 0.0
-    for block in range(blocks):
-        sums, squares = _spread_of_lanes(products[block, first:last], steps[block], together)
-        for lane in range(LANES):
-            variance += squares[lane] / count - (sums[lane] / count) ** 2
-    return np.sqrt(max(0.0, variance + together.var()))
-
-
-@njit(nogil=True, fastmath=True)
-def _spread_of_lanes(products: Any, steps: Any, together: Any) -> Any:
-    """The sum and the sum of squares of every lane of [n, 16] int32, counted from the first row; lanes are added up."""
-    sums, squares = np.zeros(LANES, np.float32), np.zeros(LANES, np.float32)
-    for row in range(len(products)):
-        total = np.float32(0.0)
-        for lane in range(LANES):
-            worth = steps[lane] * np.float32(products[row, lane] - products[0, lane])
-            sums[lane] += worth
-            squares[lane] += worth * worth
-            total += worth
-        together[row] += total
-    return sums, squares
-
-
-@njit(nogil=True)
-def _extremes(products: Any) -> Any:
-    """The lowest, the highest and the sum of every lane of [n, 16] int32."""
-    low, high, total = products[0].copy(), products[0].copy(), np.zeros(LANES, np.int64)
-    for row in range(len(products)):
-        for lane in range(LANES):
-            low[lane] = min(low[lane], products[row, lane])
-            high[lane] = max(high[lane], products[row, lane])
-            total[lane] += products[row, lane]
-    return low, high, total
-
-
 @njit(nogil=True, fastmath=True)
 def _place_of_most(numbers: Any) -> Any:
     """Like argmax, in vector registers."""
@@ -363,7 +252,7 @@ def nearest_entries(
     worth = np.empty(starts[-1], np.float32)
     for row in range(first, last, 4):
         for block in range(entries.shape[0]):
-            _four_products(rows, row, last, entries, block, some)
+            four_products(rows, row, last, entries, block, some)
             products[:, block * LANES : (block + 1) * LANES] = some
         for place in range(min(4, last - row)):
             for entry in range(starts[-1]):

@@ -2,28 +2,41 @@
 
 import mmap
 import resource
-from typing import Any
+import time
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from indexer.index.kernels import ask_for_pages
+from indexer.index.memory_hints import ask_for_pages
 from indexer.index.threads import divided
 
-FEW = 8  # images for one that is wanted: where more are, the system reads ahead well enough by itself
+FEW = 8  # images for one that is wanted: where more are wanted, the system reads ahead well enough by itself
 LEAST = 256  # images that are worth a thread
+PATIENCE = 10.0  # seconds after the last time that anything was read
 
-_read = -1  # blocks that this process had read from the disk when it was last asked
+
+class Disk:
+    """Knows whether this process has to read from it: where all that is searched is in memory, nothing is asked for."""
+
+    def __init__(self) -> None:
+        self._read, self._since = -1, 0.0  # blocks, and when they became so many
+
+    def was_read_of_late(self) -> bool:
+        read, now = resource.getrusage(resource.RUSAGE_SELF).ru_inblock, time.monotonic()
+        if read != self._read:
+            self._read, self._since = read, now
+        return now - self._since < PATIENCE
 
 
-def read_together(rows: NDArray[Any], offsets: NDArray[Any], images: NDArray[Any]) -> None:
-    """Begin to read the rows of some images [K], if any are mapped and this process read from the disk of late.
+DISK: Final = Disk()
 
-    Where all that is searched fits into memory nothing is read after a while, and nothing asked for. Rows [sum of R,
-    width], offsets [n + 1].
+
+def read_together(rows: NDArray[Any], offsets: NDArray[Any], images: NDArray[Any], *, disk: Disk = DISK) -> None:
+    """Begin to read the rows of some images [K], if they are mapped and the disk was read of late.
+
+    Rows [sum of R, width], offsets [n + 1].
     """
-    global _read
-    before, _read = _read, resource.getrusage(resource.RUSAGE_SELF).ru_inblock
-    if before == _read or rows.flags.owndata or FEW * len(images) > len(offsets):
+    if rows.flags.owndata or FEW * len(images) > len(offsets) or not disk.was_read_of_late():
         return
 
     def ask(first: int, last: int) -> None:

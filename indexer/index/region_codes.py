@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from indexer.index.byte_rows import ByteRows, byte_rows_of, byte_words
 from indexer.index.faiss_codes import FaissIndex, codes_of, map_index, write_index
-from indexer.index.kernels import entry_products, fill_tables, scan_codes, spread
+from indexer.index.kernels import scan_codes
 from indexer.index.sketches import Sketches, sketches_of
+from indexer.index.table_kernels import deviation, entry_products, fill_tables
 from indexer.index.threads import divided
 from indexer.index.vector_loops import CODE_BITS, LANES
 
@@ -20,6 +21,7 @@ ENTRIES = tuple(2**bits for bits in CODE_BITS)  # of the codebook of each stage
 STARTS = tuple(int(start) for start in np.cumsum((0, *ENTRIES)))  # where each codebook begins, and where all end
 LEAST = 2000  # images that are worth a thread
 LEAST_ENTRIES = 2048  # that are
+LEAST_DEVIATION = 1e-6  # where all entries of a stage are the same
 
 Codebooks = NDArray[np.float32]  # [sum of ENTRIES, D], one behind the other
 Codes = NDArray[np.uint32]  # [sum of R], 10, 11 and 11 bits from the lowest
@@ -43,8 +45,8 @@ class ByteCodebooks:
 class Tables:
     """What every entry of the first stages, or of all, is worth to every word of a sentence."""
 
-    worth: NDArray[np.uint8]  # [blocks, entries, 16]
-    doubt: float  # how far apart, in these steps, images may lie whose scores by the tables are the same, about
+    values: NDArray[np.uint8]  # [blocks, entries, 16]
+    deviation: float  # of the score of an image for what these stages leave out, about; in steps of the values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,19 +100,19 @@ def word_tables(codebooks: ByteCodebooks, words: NDArray[np.float32]) -> WordTab
 
 
 def _tables(products: NDArray[np.int32], steps: NDArray[np.float32], *, stages: int) -> Tables:
-    worth = np.empty((len(products), STARTS[stages], LANES), np.uint8)
-    per_unit = fill_tables(products, np.array(STARTS[: stages + 1]), steps[:stages], worth)
-    unsaid = min(stages, len(ENTRIES) - 1)  # behind the last stage nothing is known, but what it left is like that
-    doubt = spread(products, STARTS[unsaid], STARTS[unsaid + 1], steps[unsaid])
-    return Tables(worth, float(per_unit * doubt))
+    values = np.empty((len(products), STARTS[stages], LANES), np.uint8)
+    per_unit = fill_tables(products, np.array(STARTS[: stages + 1]), steps[:stages], values)
+    unsaid = min(stages, len(ENTRIES) - 1)  # no stage says what the last one leaves, but it is shaped like that one
+    told = deviation(products, STARTS[unsaid], STARTS[unsaid + 1], steps[unsaid])
+    return Tables(values, max(LEAST_DEVIATION, float(per_unit * told)))
 
 
-def code_scores(codes: RegionCodes, images: NDArray[np.int64], worth: NDArray[np.uint8]) -> NDArray[np.int32]:
+def code_scores(codes: RegionCodes, images: NDArray[np.int64], values: NDArray[np.uint8]) -> NDArray[np.int32]:
     """MrSw of some images [K] as their codes say, in steps of the tables [blocks, sum of ENTRIES, 16]."""
     scores = np.empty(len(images), np.int32)
 
     def scan(first: int, last: int) -> None:
-        scan_codes(codes.codes, codes.offsets, images, worth, first, last, scores)
+        scan_codes(codes.codes, codes.offsets, images, values, first, last, scores)
 
     divided(scan, len(images), least=LEAST)
     return scores

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from indexer.index.engine import ON_CPU, ROUNDING, Engine
 from indexer.index.errors import BadQuery
-from indexer.index.shortlist import FULL_RECALL, Candidates
+from indexer.index.shortlist import Candidates
 from indexer.index.snapshot import Snapshot
 from model.embeddings import SentenceEmbedding
 from model.scoring import Answer, MaxSim, Pooling, ScoreSpec, Term, align
 
 DEFAULT_RECALL = 0.99
+FULL_RECALL = 1.0  # for which nothing is passed over
 BLIND_CANDIDATES = 4000  # images that are scored by bytes at least, where that says little about the score
 RERANKED, RERANKED_BLINDLY = 32, 1000  # images at least, if their order by bytes says much about the score, or little
 NEAR = 1e-5  # of 1 and of a score: images that are alike may be scored so far apart, by what is scored beside them

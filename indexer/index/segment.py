@@ -43,26 +43,43 @@ def files_of(channel_widths: Mapping[str, int], *, coded: bool) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """How far below the tenth best of a step those may be found that are among the exact ten best; see calibration."""
+class Cutoff:
+    """How far below the tenth best score of a step those lie that are among the exact ten best; see calibration."""
 
-    margins: Mapping[float, float]  # promised share of the exact ten best -> margin, in doubts of the sentence's tables
-    usual: Mapping[float, int]  # the same -> images that are found within it, in the mean
-    most: int  # images that no sentence needs more of
+    margins: Mapping[float, float]  # promised share of the exact ten best -> margin, in deviations of the tables
+    mean_sizes: Mapping[float, int]  # the same -> images of this segment that lie within it, in the mean
+    most: int  # images that a question needed: where more lie within the margin, they are cut there, ties apart
 
     def margin(self, recall: float) -> float:
         """For no more than can be promised."""
         return min(margin for promised, margin in self.margins.items() if promised >= recall)
 
     def to_json(self) -> dict[str, object]:
-        margins, usual = ({str(recall): value for recall, value in some.items()} for some in (self.margins, self.usual))
-        return {"margins": margins, "usual": usual, "most": self.most}
+        margins, sizes = (
+            {str(recall): one for recall, one in some.items()} for some in (self.margins, self.mean_sizes)
+        )
+        return {"margins": margins, "mean_sizes": sizes, "most": self.most}
 
     @classmethod
-    def from_json(cls, reach: Mapping[str, Any]) -> "Reach":
-        margins = {float(recall): float(margin) for recall, margin in reach["margins"].items()}
-        usual = {float(recall): int(images) for recall, images in reach["usual"].items()}
-        return cls(margins, usual, int(reach["most"]))
+    def from_json(cls, cutoff: Mapping[str, Any]) -> "Cutoff":
+        margins = {float(recall): float(margin) for recall, margin in cutoff["margins"].items()}
+        sizes = {float(recall): int(images) for recall, images in cutoff["mean_sizes"].items()}
+        return cls(margins, sizes, int(cutoff["most"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Cutoffs:
+    """Of both steps."""
+
+    by_codes: Cutoff
+    by_sketches: Cutoff
+
+    def to_json(self) -> dict[str, object]:
+        return {"by_codes": self.by_codes.to_json(), "by_sketches": self.by_sketches.to_json()}
+
+    @classmethod
+    def from_json(cls, cutoffs: Mapping[str, Any]) -> "Cutoffs":
+        return cls(Cutoff.from_json(cutoffs["by_codes"]), Cutoff.from_json(cutoffs["by_sketches"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +89,8 @@ class Coding:
     codebooks: str  # their checksum: segments of the same ones are ranked together
     error: float  # mean squared distance of its regions from what their codes say
     trained_error: float  # the same where the codebooks were trained
-    by_codes: Reach
-    by_sketches: Reach
+    whole: Cutoffs
+    narrowed: Cutoffs  # where images are left out, by a filter or a deletion: maybe those that answer best
 
     @property
     def drift(self) -> float:
@@ -83,21 +100,21 @@ class Coding:
     @property
     def most_promised(self) -> float:
         """The highest recall that was calibrated."""
-        return min(max(self.by_codes.margins), max(self.by_sketches.margins))
+        return max(self.whole.by_codes.margins)
 
     def to_json(self) -> dict[str, object]:
         return {
             "codebooks": self.codebooks,
             "error": self.error,
             "trained_error": self.trained_error,
-            "by_codes": self.by_codes.to_json(),
-            "by_sketches": self.by_sketches.to_json(),
+            "whole": self.whole.to_json(),
+            "narrowed": self.narrowed.to_json(),
         }
 
     @classmethod
     def from_json(cls, coding: Mapping[str, Any]) -> "Coding":
-        reaches = (Reach.from_json(coding[name]) for name in ("by_codes", "by_sketches"))
-        return cls(str(coding["codebooks"]), float(coding["error"]), float(coding["trained_error"]), *reaches)
+        cutoffs = (Cutoffs.from_json(coding[name]) for name in ("whole", "narrowed"))
+        return cls(str(coding["codebooks"]), float(coding["error"]), float(coding["trained_error"]), *cutoffs)
 
 
 @dataclass(frozen=True, slots=True)

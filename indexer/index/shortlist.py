@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from indexer.index.byte_rows import ByteWords, byte_scores, byte_words, most_wrong
 from indexer.index.kernels import count_scores
 from indexer.index.region_codes import RegionCodes, code_scores, word_tables
-from indexer.index.segment import Coding, Reach
+from indexer.index.segment import Coding, Cutoff
 from indexer.index.sketches import sketch_scores
 from indexer.index.snapshot import Part, Snapshot
 
-FULL_RECALL = 1.0  # for which nothing is passed over
 TOP = 10  # the best whose recall is promised
-SKETCHED_FOR_ONE = 4  # images whose codes are looked at, at least, for one that is wanted at least
+LEAST = 10  # images that are scored by bytes, at least, for one that is wanted: where few are left, margins say little
+SKETCHED_FOR_ONE = 4  # images whose codes are looked at, at least, for one that is to be scored by bytes
+NARROWED = 0.95  # live images for one that there is, below which the best ones may be among those left out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,12 +39,13 @@ def find_candidates(
     `least` images or more. Segments without codes are small, and scored by bytes whole, for all sentences at once; so
     are all where more is wanted than can be promised.
     """
-    groups = _groups(snapshot, recall=recall, limit=limit)
-    promising = [_promising(groups, words, least=least) for words in sentences]
+    groups = _groups(snapshot, recall=recall, limit=limit, least=least)
+    coded = {one.part.start for group in groups for one in group.segments}
+    promising = [_promising(groups, words) for words in sentences]
     in_bytes = [byte_words(words) for words in sentences]
     found = [_Found() for _ in sentences]
     for part in snapshot.parts:
-        if any(part is one.part for group in groups for one in group.segments):
+        if part.start in coded:
             for one, some, words in zip(found, promising, in_bytes, strict=True):
                 one.add(part, some[part.start], words, _byte_scores(part, some[part.start], [words])[0])
         else:
@@ -89,34 +91,37 @@ class _Group:
     by_sketches: "_Bar"
     by_codes: "_Bar"
 
+    @classmethod
+    def of(cls, segments: Sequence[_Coded], *, recall: float, limit: int, least: int) -> "_Group":
+        live = sum(int(one.part.alive.sum()) for one in segments)
+        narrowed = live < NARROWED * sum(len(one.part.alive) for one in segments)
+        cutoffs = [one.coding.narrowed if narrowed else one.coding.whole for one in segments]
+        rank = max(limit, TOP)
+        least = max(least, LEAST * rank)
+        by_sketches = _Bar.of([some.by_sketches for some in cutoffs], recall, rank=rank, least=SKETCHED_FOR_ONE * least)
+        return cls(segments, by_sketches, _Bar.of([some.by_codes for some in cutoffs], recall, rank=rank, least=least))
 
-def _groups(snapshot: Snapshot, *, recall: float, limit: int) -> list[_Group]:
+
+def _groups(snapshot: Snapshot, *, recall: float, limit: int, least: int) -> list[_Group]:
     """Of the segments that have codes, where images may be passed over."""
     alike: dict[str, list[_Coded]] = {}
     for part in snapshot.parts:
         codes, coding = part.segment.codes, part.segment.head.coding
         if codes is not None and coding is not None and recall <= coding.most_promised:
             alike.setdefault(coding.codebooks, []).append(_Coded(part, codes, coding))
-    return [
-        _Group(
-            segments,
-            _Bar.of([one.coding.by_sketches for one in segments], recall=recall, limit=limit),
-            _Bar.of([one.coding.by_codes for one in segments], recall=recall, limit=limit),
-        )
-        for segments in alike.values()
-    ]
+    return [_Group.of(segments, recall=recall, limit=limit, least=least) for segments in alike.values()]
 
 
-def _promising(groups: Sequence[_Group], words: NDArray[np.float32], *, least: int) -> dict[int, NDArray[np.int64]]:
+def _promising(groups: Sequence[_Group], words: NDArray[np.float32]) -> dict[int, NDArray[np.int64]]:
     """The images of every segment that are worth their bytes, by the row with which it begins."""
     promising: dict[int, NDArray[np.int64]] = {}
     for group in groups:
         segments = group.segments
         tables = word_tables(segments[0].codes.codebooks, words)
-        scores = [sketch_scores(one.codes.sketches, one.part.alive, tables.sketches.worth) for one in segments]
-        images = group.by_sketches.reached(scores, doubt=tables.sketches.doubt, least=SKETCHED_FOR_ONE * least)
-        scores = [code_scores(one.codes, some, tables.codes.worth) for one, some in zip(segments, images, strict=True)]
-        places = group.by_codes.reached(scores, doubt=tables.codes.doubt, least=least)
+        scores = [sketch_scores(one.codes.sketches, one.part.alive, tables.sketches.values) for one in segments]
+        images = group.by_sketches.reached(scores, tables.sketches.deviation)
+        scores = [code_scores(one.codes, some, tables.codes.values) for one, some in zip(segments, images, strict=True)]
+        places = group.by_codes.reached(scores, tables.codes.deviation)
         found = zip(segments, images, places, strict=True)
         promising |= {one.part.start: some[chosen] for one, some, chosen in found}
     return promising
@@ -127,27 +132,32 @@ class _Bar:
     """What the score by one step must reach."""
 
     rank: int  # of the image from whose score it is measured
-    margin: float  # in doubts, how far below that it lies
-    most: int  # images that should reach it
+    margin: float  # in deviations, how far below that it lies
+    least: int  # images that reach it, if there are so many,
+    most: int  # and that do, but for ties
 
     @classmethod
-    def of(cls, reaches: Sequence[Reach], *, recall: float, limit: int) -> "_Bar":
+    def of(cls, cutoffs: Sequence[Cutoff], recall: float, *, rank: int, least: int) -> "_Bar":
         """Of segments that are ranked together."""
-        rank = max(limit, TOP)
-        margin = max(reach.margin(recall) for reach in reaches)
-        return cls(rank, margin, most=math.ceil(sum(reach.most for reach in reaches) * rank / TOP))
+        margin = max(cutoff.margin(recall) for cutoff in cutoffs)
+        return cls(rank, margin, least, most=math.ceil(sum(cutoff.most for cutoff in cutoffs) * rank / TOP))
 
-    def reached(self, scores: Sequence[NDArray[np.int32]], *, doubt: float, least: int) -> list[NDArray[np.int64]]:
-        """The places of all that do, `least` at least, if there are so many and none is -1."""
+    def reached(self, scores: Sequence[NDArray[np.int32]], deviation: float) -> list[NDArray[np.int64]]:
+        """The places of all that do, and none that is -1."""
         counts = np.zeros(1 + max((int(some.max(initial=0)) for some in scores), default=0), np.int64)
         for some in scores:
             count_scores(some, counts)
-        bar = max(score_reached_by(counts, self.rank) - self.margin * doubt, score_reached_by(counts, self.most))
-        bar = max(0, math.floor(min(bar, score_reached_by(counts, least))))
+        bar = max(score_within(counts, self.rank, self.margin * deviation), score_reached_by(counts, self.most))
+        bar = min(bar, score_reached_by(counts, self.least))
         return [np.flatnonzero(some >= bar) for some in scores]
 
 
+def score_within(counts: NDArray[np.int64], rank: int, distance: float) -> int:
+    """The score that lies so far below that of a rank, or 0: `counts` says how many images have which."""
+    return max(0, math.floor(score_reached_by(counts, rank) - distance))
+
+
 def score_reached_by(counts: NDArray[np.int64], number: int) -> int:
-    """The highest score that so many reach, or 0: `counts` says how many have which."""
+    """The highest score that so many reach, or 0."""
     reached = np.cumsum(counts[::-1])  # from the best down
     return max(0, len(counts) - 1 - int(np.searchsorted(reached, number)))

@@ -33,13 +33,13 @@ def sketches_of(codes: NDArray[np.uint32], offsets: NDArray[np.int64]) -> Sketch
     return Sketches(triples[: draw_sketches(codes, offsets, BLOCK, triples, starts, order)].copy(), starts, order)
 
 
-def sketch_scores(sketches: Sketches, alive: NDArray[np.bool_], worth: NDArray[np.uint8]) -> NDArray[np.int32]:
+def sketch_scores(sketches: Sketches, alive: NDArray[np.bool_], values: NDArray[np.uint8]) -> NDArray[np.int32]:
     """MrSw of all images of a segment [n] by the tables of the first stage [blocks, entries, 16]; -1 for the dead."""
     scores = np.empty(len(alive), np.int32)
     triples, starts, order = sketches.triples, sketches.starts, sketches.order
 
     def scan(first: int, last: int) -> None:
-        scan_sketches(triples, starts, order, BLOCK, alive, worth, first, last, scores)
+        scan_sketches(triples, starts, order, BLOCK, alive, values, first, last, scores)
 
     divided(scan, len(starts) - 1, least=LEAST)
     return scores

@@ -4,13 +4,11 @@ They are of 16 lanes, one for every word, and take addresses: a wrong one reads 
 """
 
 from collections.abc import Callable
-from mmap import MADV_WILLNEED
 from typing import Any, Final
 
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import config, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 LANES: Final = 16  # words that are compared at once
@@ -109,36 +107,6 @@ def dot_floats(context: Any, one: Any, two: Any, three: Any, four: Any, words: A
         return _store(builder, loop.end_at(width), out)
 
     return types.int64(*[types.int64] * 7), emit
-
-
-@intrinsic
-def fetch(context: Any, address: Any) -> Any:
-    """Ask for the 64 bytes at an address, which may be any: they are on the way while other work is done."""
-
-    def emit(_: Any, builder: ir.IRBuilder, __: Any, arguments: list[ir.Value]) -> ir.Value:
-        (address,) = arguments
-        pointer = builder.inttoptr(address, ir.PointerType(I8))
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
-        to_read, into_all_caches, data = I32(0), I32(3), I32(1)
-        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
-        builder.call(prefetch, [pointer, to_read, into_all_caches, data])
-        return ir.Constant(I64, 0)
-
-    return types.int64(types.int64), emit
-
-
-@intrinsic
-def will_need(context: Any, address: Any, count: Any) -> Any:
-    """Tell the system that so many bytes from an address, a multiple of its pages, are needed soon: the C function."""
-
-    def emit(_: Any, builder: ir.IRBuilder, __: Any, arguments: list[ir.Value]) -> ir.Value:
-        address, count = arguments
-        pointer = ir.PointerType(I8)
-        kind = ir.FunctionType(I32, [pointer, I64, I32])
-        madvise = cgutils.get_or_insert_function(builder.module, kind, "madvise")
-        return builder.call(madvise, [builder.inttoptr(address, pointer), count, I32(MADV_WILLNEED)])
-
-    return types.int32(types.int64, types.int64), emit
 
 
 class _Loop:

@@ -5,17 +5,15 @@ import mmap
 import numpy as np
 
 from indexer.index.kernels import (
-    ask_for_pages,
     best_cosines,
     best_products,
     count_scores,
     draw_sketches,
-    entry_products,
-    fill_tables,
     scan_codes,
     scan_sketches,
-    spread,
 )
+from indexer.index.memory_hints import ask_for_pages
+from indexer.index.table_kernels import deviation, entry_products, fill_tables
 from indexer.index.vector_loops import CODE_BITS, LANES
 
 
@@ -29,7 +27,7 @@ def warm_up() -> None:
     rows = np.zeros((4, 4), np.uint8)
     entry_products(rows, words, 0, 4, products)
     fill_tables(products, entries, steps, tables)
-    spread(products, 0, 1, steps[0])
+    deviation(products, 0, 1, steps[0])
     codes, steps_of_codes = np.zeros(1, np.uint32), np.empty(1, np.int32)
     starts, order = np.zeros(2, np.int64), np.zeros(1, np.uint8)
     draw_sketches(codes, offsets, 1, codes, starts, order)

@@ -2,6 +2,7 @@
 
 import ctypes
 import mmap
+import os
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from indexer.index import paging
 from indexer.index.columns import map_array
-from indexer.index.paging import read_together
+from indexer.index.paging import Disk, read_together
 
 IMAGES, REGIONS, WIDTH = 400, 4, 1024
 OFFSETS = np.arange(0, IMAGES * REGIONS + 1, REGIONS)
@@ -19,8 +20,13 @@ OFFSETS = np.arange(0, IMAGES * REGIONS + 1, REGIONS)
 
 @pytest.fixture
 def rows(tmp_path: Path) -> NDArray[np.uint16]:
+    """Mapped, and not in memory where the system lets go of them."""
     written = np.arange(IMAGES * REGIONS * WIDTH, dtype=np.uint32).astype(np.uint16)
-    written.tofile(tmp_path / "rows")
+    with (tmp_path / "rows").open("wb") as file:
+        file.write(written.tobytes())
+        file.flush()
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     return map_array(tmp_path / "rows", "<u2").reshape(-1, WIDTH)
 
 
@@ -29,7 +35,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Every image that is asked for."""
     images: list[int] = []
     monkeypatch.setattr(paging, "ask_for_pages", lambda *ask: images.extend(ask[3][ask[5] : ask[6]].tolist()))
-    monkeypatch.setattr(paging, "_read", -1)  # as if the disk had been read since
     return images
 
 
@@ -42,30 +47,32 @@ def in_memory(rows: NDArray[np.uint16]) -> bool:
     return all(page & 1 for page in pages)
 
 
-def test_pages_of_the_images_come_into_memory(rows: NDArray[np.uint16], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paging, "_read", -1)
+def test_pages_of_the_images_come_into_memory(rows: NDArray[np.uint16]) -> None:
+    if in_memory(rows):
+        pytest.skip("this file system keeps its files in memory")
     images = np.array([0, 7, 8, 200, IMAGES - 1])
-    read_together(rows, OFFSETS, images)
+    read_together(rows, OFFSETS, images, disk=Disk())
     deadline = time.monotonic() + 10
     while not all(in_memory(rows[OFFSETS[image] : OFFSETS[image + 1]]) for image in images):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert rows[OFFSETS[200], 0] == OFFSETS[200] * WIDTH % 2**16
+    assert not in_memory(rows)
 
 
-def test_a_few_images_of_many_are_asked_for_once_the_disk_was_read(
+def test_a_few_images_of_many_are_asked_for_while_the_disk_is_read(
     rows: NDArray[np.uint16], asked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    some = np.array([3, 5, 300])
-    read_together(rows, OFFSETS, some)
-    assert asked == [3, 5, 300]
-    monkeypatch.setattr(paging.resource, "getrusage", lambda _: type("Usage", (), {"ru_inblock": 77}))
-    read_together(rows, OFFSETS, some)  # 77 is more than before
-    read_together(rows, OFFSETS, some)  # and here it is 77 still
-    assert asked == 2 * [3, 5, 300]
+    some, disk, blocks, now = np.array([3, 5, 300]), Disk(), [7], [0.0]
+    monkeypatch.setattr(paging.resource, "getrusage", lambda _: type("Usage", (), {"ru_inblock": blocks[0]}))
+    monkeypatch.setattr(paging.time, "monotonic", lambda: now[0])
+    for blocks[0], now[0], times in ((7, 0.0, 1), (7, 9.0, 2), (7, 11.0, 2), (8, 12.0, 3), (8, 21.0, 4), (8, 23.0, 4)):
+        read_together(rows, OFFSETS, some, disk=disk)
+        assert asked == times * [3, 5, 300]
 
 
 def test_neither_most_images_nor_rows_in_memory_are_asked_for(rows: NDArray[np.uint16], asked: list[int]) -> None:
-    read_together(rows, OFFSETS, np.arange(IMAGES // 2))
-    read_together(np.array(rows), OFFSETS, np.array([1]))
+    read_together(rows, OFFSETS, np.arange(IMAGES // 2), disk=Disk())
+    read_together(np.array(rows), OFFSETS, np.array([1]), disk=Disk())
     assert asked == []
+    read_together(rows, OFFSETS, np.array([1]), disk=Disk())
+    assert asked == [1]

@@ -47,10 +47,12 @@ def test_the_scan_is_that_of_the_obvious_way(counts: list[int], words: int, seed
     codes, offsets = random_codes(sum(counts), seed), np.cumsum([0, *counts])
     images = np.flatnonzero(np.random.default_rng(seed).random(len(counts)) < 0.8)
     tables = word_tables(IN_BYTES, np.random.default_rng(seed).standard_normal((words, WIDTH)).astype(np.float32))
-    lanes = tables.codes.worth.astype(np.int64).swapaxes(0, 1).reshape(STARTS[-1], -1)  # [entries, W and what fills up]
+    lanes = (
+        tables.codes.values.astype(np.int64).swapaxes(0, 1).reshape(STARTS[-1], -1)
+    )  # [entries, W and what fills up]
     worth = sum(lanes[entries] for entries in entries_of(codes))
     expected = [worth[a:b].max(axis=0).sum() for a, b in pairwise(offsets)]
-    found = code_scores(RegionCodes.of(CODEBOOKS, codes, offsets), images, tables.codes.worth)
+    found = code_scores(RegionCodes.of(CODEBOOKS, codes, offsets), images, tables.codes.values)
     assert found.tolist() == [expected[image] for image in images]
 
 
@@ -61,36 +63,36 @@ def test_tables_tell_entries_apart_as_exact_products_do(words: int, seed: int) -
     tables = word_tables(IN_BYTES, asked)
     exact = CODEBOOKS[: ENTRIES[0]] @ asked.T
     above = np.maximum(exact - exact.mean(axis=0), 0)
-    told = tables.sketches.worth.swapaxes(1, 2).reshape(-1, ENTRIES[0])[:words].T
+    told = tables.sketches.values.swapaxes(1, 2).reshape(-1, ENTRIES[0])[:words].T
     assert np.abs(told / 254 * above.max() - above).max() < 0.02 * above.max()
 
 
 @pytest.mark.parametrize("words", [1, 16, 17, 200])
 def test_tables_add_up_within_a_byte(words: int) -> None:
     tables = word_tables(IN_BYTES, np.random.default_rng(words).standard_normal((words, WIDTH)).astype(np.float32))
-    most = sum(tables.codes.worth[:, a:b].max(axis=1).astype(int) for a, b in pairwise(STARTS))
+    most = sum(tables.codes.values[:, a:b].max(axis=1).astype(int) for a, b in pairwise(STARTS))
     assert 200 < most.max() <= 255
 
 
 @settings(deadline=None)
 @given(words=st.integers(1, 40), seed=st.integers(0, 100))
-def test_the_doubt_is_how_far_apart_entries_of_the_next_stage_are(words: int, seed: int) -> None:
+def test_the_deviation_is_how_far_apart_entries_of_the_next_stage_are(words: int, seed: int) -> None:
     asked = np.random.default_rng(seed).standard_normal((words, WIDTH)).astype(np.float32)
     first, second, third = (CODEBOOKS[start:end] @ asked.T for start, end in pairwise(STARTS))
     above = (first.max(axis=0) - first.mean(axis=0)).max()
     whole = first.max(axis=0) - first.mean(axis=0) + np.ptp(second, axis=0) + np.ptp(third, axis=0)
     tables = word_tables(IN_BYTES, asked)
-    for doubt, stage, per_unit in (
-        (tables.sketches.doubt, second, 254 / above),
-        (tables.codes.doubt, third, 252 / whole.max()),
+    for deviation, stage, per_unit in (
+        (tables.sketches.deviation, second, 254 / above),
+        (tables.codes.deviation, third, 252 / whole.max()),
     ):
         expected = np.sqrt(stage.sum(axis=1).var() + stage.var(axis=0).sum())
-        assert doubt == pytest.approx(per_unit * expected, rel=0.03)
+        assert deviation == pytest.approx(per_unit * expected, rel=0.03)
 
 
 def test_tables_of_words_that_say_nothing_are_zero() -> None:
     tables = word_tables(IN_BYTES, np.zeros((3, WIDTH), np.float32))
-    assert not tables.codes.worth.any() and tables.codes.doubt == tables.sketches.doubt == 0.0
+    assert not tables.codes.values.any() and 0 < tables.codes.deviation < 1e-5
 
 
 def test_faiss_gives_back_what_it_was_given(tmp_path: Path) -> None:

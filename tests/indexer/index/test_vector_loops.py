@@ -10,7 +10,7 @@ import pytest
 AVX2 = "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+avx,+avx2,+fma,+f16c,+cmov,+64bit,+cx8,+fxsr,+mmx"
 PRODUCTS = """
 import numpy as np
-from indexer.index.kernels import entry_products
+from indexer.index.table_kernels import entry_products
 random = np.random.default_rng(0)
 rows = random.integers(0, 256, (12, 8), dtype=np.uint8)
 words = random.integers(-127, 128, (2, 2, 16, 4)).astype(np.int8)
