@@ -59,15 +59,26 @@ def test_pages_of_the_images_come_into_memory(rows: NDArray[np.uint16]) -> None:
     assert not in_memory(rows)
 
 
-def test_a_few_images_of_many_are_asked_for_while_the_disk_is_read(
+def test_a_few_images_of_many_are_asked_for_where_the_disk_was_read_since(
     rows: NDArray[np.uint16], asked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    some, disk, blocks, now = np.array([3, 5, 300]), Disk(), [7], [0.0]
+    some, disk, blocks = np.array([3, 5, 300]), Disk(), [7]
     monkeypatch.setattr(paging.resource, "getrusage", lambda _: type("Usage", (), {"ru_inblock": blocks[0]}))
-    monkeypatch.setattr(paging.time, "monotonic", lambda: now[0])
-    for blocks[0], now[0], times in ((7, 0.0, 1), (7, 9.0, 2), (7, 11.0, 2), (8, 12.0, 3), (8, 21.0, 4), (8, 23.0, 4)):
+    for blocks[0], times in ((7, 1), (7, 1), (8, 2), (8, 2)):
         read_together(rows, OFFSETS, some, disk=disk)
         assert asked == times * [3, 5, 300]
+
+
+def test_that_others_were_wanted_before_does_not_keep_rows_from_being_asked_for(
+    rows: NDArray[np.uint16], asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging.resource, "getrusage", lambda _: type("Usage", (), {"ru_inblock": 7}))
+    disk, others = Disk(), rows[OFFSETS[1] :]
+    for _ in range(2):
+        read_together(np.array(rows), OFFSETS, np.array([0]), disk=disk)
+        read_together(others, OFFSETS[:-1], np.array([1]), disk=disk)
+        read_together(rows, OFFSETS, np.array([2]), disk=disk)
+    assert asked == [1, 2]
 
 
 def test_neither_most_images_nor_rows_in_memory_are_asked_for(rows: NDArray[np.uint16], asked: list[int]) -> None:
