@@ -31,7 +31,10 @@ class SearchRequest(Strict):
     limit: int = Field(default=20, ge=1, le=MAX_LIMIT)
     explain: bool = Field(default=False, description="say which region answered which word")
     recall: float = Field(
-        default=DEFAULT_RECALL, ge=0.5, le=1.0, description="share of the exact best that is promised of the answer"
+        default=DEFAULT_RECALL,
+        ge=0.5,
+        le=1.0,
+        description="share of the exact best that is promised of the answer; above 0.999 all images are scored",
     )
     exact: bool = Field(default=False, description="the answer of scoring everything, whatever it takes")
     filter: dict[str, FilterCondition] = Field(
