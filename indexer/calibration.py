@@ -25,7 +25,7 @@ WORDS = 11
 RECALLS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 ALLOWED = 0.3  # share of the misses of a promise that each of two steps may make here: real questions are not these
 CLOSENESS = (0.2, 0.8)  # cosine of a word with the region that it is made of: some mean little, and none is a region
-LEFT_OUT = 0.1  # share of the images, the best ones, that a filter is taken to leave out
+LEFT_OUT = 0.1  # share of the images, the best ones, left out to calibrate searches with a filter
 
 Choose = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.int64]]
 Turn = Callable[[ByteRows, np.random.Generator], NDArray[np.float32]]

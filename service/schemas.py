@@ -34,7 +34,7 @@ class SearchRequest(Strict):
         default=DEFAULT_RECALL,
         ge=0.5,
         le=1.0,
-        description="share of the exact best that is promised of the answer; above 0.999 all images are scored",
+        description="share of the exact best that is promised of the answer; `exact` is the sure way to all of them",
     )
     exact: bool = Field(default=False, description="the answer of scoring everything, whatever it takes")
     filter: dict[str, FilterCondition] = Field(

@@ -26,8 +26,8 @@ class Inspection:
         return dict(sizes.most_common())
 
     def shortlist_sizes(self) -> dict[float, int]:
-        """Expected recall -> images that a search scores by bytes in the mean, or fewer: segments of the same codebooks
-        share their best. Nothing where it scores all of them so."""
+        """Expected recall -> images that a search for ten scores by bytes in the mean, about: segments of the same
+        codebooks share their best, and where many are deleted it scores more. Nothing where it scores all so."""
         codings = [head.coding for _, head in self.segments if head.coding is not None]
         whole = sum(entry.live for entry, head in self.segments if head.coding is None)
         recalls = set.intersection(*(set(coding.whole.by_codes.mean_sizes) for coding in codings)) if codings else set()

@@ -15,7 +15,7 @@ from indexer.index.vector_loops import I8, I32, I64
 
 @intrinsic
 def fetch(context: Any, address: Any) -> Any:
-    """Have the processor read the cache line of an address, while it does other work; the address may be any."""
+    """Have the processor read the cache line of an address, while it does other work; a wrong address does no harm."""
 
     def emit(_: Any, builder: ir.IRBuilder, __: Any, arguments: list[ir.Value]) -> ir.Value:
         (address,) = arguments

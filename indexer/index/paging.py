@@ -2,6 +2,7 @@
 
 import mmap
 import resource
+from collections.abc import Callable
 from typing import Any, Final
 
 from numpy.typing import NDArray
@@ -9,20 +10,30 @@ from numpy.typing import NDArray
 from indexer.index.memory_hints import ask_for_pages
 from indexer.index.threads import divided
 
-FEW = 8  # images for one that is wanted: where more are wanted, the system reads ahead well enough by itself
+FEW = 8  # rows are asked for if at most one image of so many is wanted; for more the system reads ahead well enough
 LEAST = 256  # images that are worth a thread
 
 
-class Disk:
-    """Knows whether this process has to read from it: where all that is searched is in memory, nothing is asked for."""
+def _blocks_read() -> int:
+    """By this process, from any disk."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_inblock
 
-    def __init__(self) -> None:
-        self._blocks: dict[int, int] = {}  # address of rows -> blocks that were read when they were last wanted
+
+class Disk:
+    """Guesses whether rows may have to be read from it.
+
+    They may when they are wanted for the first time, and whenever this process has read anything since. Where the
+    system has let go of them, the next search finds out by waiting.
+    """
+
+    def __init__(self, blocks_read: Callable[[], int] = _blocks_read) -> None:
+        self._blocks_read = blocks_read
+        self._before: dict[int, int] = {}  # address of rows -> blocks that were read when they were last wanted
 
     def was_read_since(self, rows: NDArray[Any]) -> bool:
         """Since these were last wanted."""
-        before = self._blocks.get(rows.ctypes.data, -1)
-        now = self._blocks[rows.ctypes.data] = resource.getrusage(resource.RUSAGE_SELF).ru_inblock
+        before, now = self._before.get(rows.ctypes.data), self._blocks_read()
+        self._before[rows.ctypes.data] = now
         return now != before
 
 

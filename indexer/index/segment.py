@@ -48,10 +48,10 @@ class Cutoff:
 
     margins: Mapping[float, float]  # promised share of the exact ten best -> margin, in deviations of the tables
     mean_sizes: Mapping[float, int]  # the same -> images of this segment that lie within it, in the mean
-    most: int  # images that a question needed: where more lie within the margin, they are cut there, ties apart
+    most: int  # the most images that a question needed: more are not kept
 
     def margin(self, recall: float) -> float:
-        """For no more than can be promised."""
+        """For a recall of no more than was calibrated."""
         return min(margin for promised, margin in self.margins.items() if promised >= recall)
 
     def to_json(self) -> dict[str, object]:

@@ -15,9 +15,10 @@ from indexer.index.sketches import sketch_scores
 from indexer.index.snapshot import Part, Snapshot
 
 TOP = 10  # the best whose recall is promised
-LEAST = 10  # images that are scored by bytes, at least, for one that is wanted: where few are left, margins say little
+LEAST = 10  # images that are scored by bytes, at least, for one that is wanted
 SKETCHED_FOR_ONE = 4  # images whose codes are looked at, at least, for one that is to be scored by bytes
-NARROWED = 0.95  # live images for one that there is, below which the best ones may be among those left out
+NARROWED = 0.95  # share of images that are alive; below it, filters or deletions may have taken the best
+WHOLE = 4000  # live images that are scored by bytes, all of them, as soon as by codes first
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +38,7 @@ def find_candidates(
 
     Scan sketches of all images and codes of the best of these, and score by bytes what may hold so much of the best:
     `least` images or more. Segments without codes are small, and scored by bytes whole, for all sentences at once; so
-    are all where more is wanted than can be promised.
+    are all, where few are alive or the recall asked for is higher than any that was calibrated.
     """
     groups = _groups(snapshot, recall=recall, limit=limit, least=least)
     coded = {one.part.start for group in groups for one in group.segments}
@@ -85,7 +86,7 @@ class _Coded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Group:
-    """Segments of the same codebooks: ranked together, so that it does not matter how images are spread over them."""
+    """Segments of the same codebooks: ranked together, by one margin."""
 
     segments: Sequence[_Coded]
     by_sketches: "_Bar"
@@ -93,8 +94,7 @@ class _Group:
 
     @classmethod
     def of(cls, segments: Sequence[_Coded], *, recall: float, limit: int, least: int) -> "_Group":
-        live = sum(int(one.part.alive.sum()) for one in segments)
-        narrowed = live < NARROWED * sum(len(one.part.alive) for one in segments)
+        narrowed = _live(segments) < NARROWED * sum(len(one.part.alive) for one in segments)
         cutoffs = [one.coding.narrowed if narrowed else one.coding.whole for one in segments]
         rank = max(limit, TOP)
         least = max(least, LEAST * rank)
@@ -109,7 +109,15 @@ def _groups(snapshot: Snapshot, *, recall: float, limit: int, least: int) -> lis
         codes, coding = part.segment.codes, part.segment.head.coding
         if codes is not None and coding is not None and recall <= coding.most_promised:
             alike.setdefault(coding.codebooks, []).append(_Coded(part, codes, coding))
-    return [_Group.of(segments, recall=recall, limit=limit, least=least) for segments in alike.values()]
+    return [
+        _Group.of(segments, recall=recall, limit=limit, least=least)
+        for segments in alike.values()
+        if _live(segments) > WHOLE
+    ]
+
+
+def _live(segments: Sequence[_Coded]) -> int:
+    return sum(int(np.count_nonzero(one.part.alive)) for one in segments)
 
 
 def _promising(groups: Sequence[_Group], words: NDArray[np.float32]) -> dict[int, NDArray[np.int64]]:
@@ -131,10 +139,10 @@ def _promising(groups: Sequence[_Group], words: NDArray[np.float32]) -> dict[int
 class _Bar:
     """What the score by one step must reach."""
 
-    rank: int  # of the image from whose score it is measured
-    margin: float  # in deviations, how far below that it lies
-    least: int  # images that reach it, if there are so many,
-    most: int  # and that do, but for ties
+    rank: int  # the margin is measured from the score of this rank
+    margin: float  # in deviations
+    least: int  # so many are kept at least,
+    most: int  # and so many at most, ties apart, unless `least` is more
 
     @classmethod
     def of(cls, cutoffs: Sequence[Cutoff], recall: float, *, rank: int, least: int) -> "_Bar":
@@ -143,7 +151,7 @@ class _Bar:
         return cls(rank, margin, least, most=math.ceil(sum(cutoff.most for cutoff in cutoffs) * rank / TOP))
 
     def reached(self, scores: Sequence[NDArray[np.int32]], deviation: float) -> list[NDArray[np.int64]]:
-        """The places of all that do, and none that is -1."""
+        """For each segment the places of the images that reach the bar; the dead, -1, never do."""
         counts = np.zeros(1 + max((int(some.max(initial=0)) for some in scores), default=0), np.int64)
         for some in scores:
             count_scores(some, counts)

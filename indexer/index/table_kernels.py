@@ -20,10 +20,11 @@ def entry_products(entries: Any, words: Any, first: int, last: int, products: An
 
 @compiled
 def fill_tables(products: Any, starts: Any, steps: Any, tables: Any) -> Any:
-    """Bytes from products [blocks, entries, 16] int32, in steps so coarse that an entry of each stage add up in one.
+    """Worths in bytes, of products [blocks, entries, 16] int32; how many steps of the tables 1 is.
 
-    Steps [stages, blocks, 16]: what one of a product is worth. The region that answers a word lies nearer than the
-    mean entry of the first stage: what lies farther needs no telling apart. Returns how many steps of the tables 1 is.
+    Steps [stages, blocks, 16]: what one of a product is worth. A step of the tables is so coarse that one entry of each
+    stage add up to 255 at most. Entries of the first stage below their mean count as the mean: the region that answers
+    a word is better than that.
     """
     stages, blocks = steps.shape[0], steps.shape[1]
     lowest = np.empty((stages, blocks, LANES), np.int32)

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from indexer import region_coder
 from indexer.commit import commit_segment
+from indexer.index import shortlist
 from indexer.index.deletion import delete_images
 from indexer.index.inspection import inspect_collection
 from indexer.index.manifest import EncoderIdentity, read_manifest
 from indexer.index.search import search
 from indexer.index.segment import read_head
-from indexer.index.shortlist import find_candidates
+from indexer.index.shortlist import LEAST, TOP, find_candidates
 from indexer.index.snapshot import Snapshot, open_snapshot
 from indexer.index.verify import verify_collection
 from indexer.merge import merge
@@ -85,6 +86,7 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Sna
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(region_coder, "TRAINED_FROM", FEW)
         patch.setattr(region_coder, "CODED_FROM", FEW // 2)
+        patch.setattr(shortlist, "WHOLE", FEW // REGIONS)
         collection, world = tmp_path_factory.mktemp("coded"), World(IMAGES)
         write_segments(collection, world, [range(900), range(900, 1500), range(1500, IMAGES)], encoder=identity())
         delete_images(collection, [image_id(number) for number in range(0, IMAGES, 10)])
@@ -141,7 +143,7 @@ def test_fewer_are_scored_by_bytes_than_there_are_and_none_that_is_dead(coded: t
     world, snapshot = coded
     words = world.sentence_about(1).channels["regions"].numpy()
     (candidates,) = find_candidates(snapshot, [words], recall=0.9, limit=1)
-    assert 90 <= len(candidates.rows) < snapshot.live_count and not candidates.complete
+    assert 90 + LEAST * TOP <= len(candidates.rows) < snapshot.live_count and not candidates.complete
     assert set(candidates.rows.tolist()) <= set(snapshot.live_rows.tolist())
 
 
@@ -164,6 +166,16 @@ def test_candidates_are_the_same_whatever_the_length_of_words(coded: tuple[World
     np.testing.assert_array_equal(once.rows, longer.rows)
 
 
+def test_where_a_filter_leaves_few_all_of_them_are_scored(coded: tuple[World, Snapshot]) -> None:
+    world, snapshot = coded
+    few = snapshot.of_parts(
+        replace(part, alive=part.alive & (np.arange(len(part.alive)) % 4 == 1)) for part in snapshot.parts
+    )
+    words = world.sentence_about(4).channels["regions"].numpy()
+    (candidates,) = find_candidates(few, [words], recall=0.9, limit=1)
+    assert candidates.complete and len(candidates.rows) == few.live_count > 200
+
+
 def test_of_images_that_all_answer_alike_none_is_passed_over(coded: tuple[World, Snapshot]) -> None:
     nothing = np.zeros((4, WIDTH), np.float32)
     (candidates,) = find_candidates(coded[1], [nothing], recall=0.9, limit=10)
@@ -182,7 +194,7 @@ def test_of_many_sentences_each_has_the_candidates_it_has_alone(coded: tuple[Wor
         assert candidates.complete == alone.complete and candidates.most_wrong == alone.most_wrong
 
 
-def test_how_images_are_spread_over_segments_changes_nothing(tmp_path: Path) -> None:
+def test_how_images_are_spread_over_segments_without_codes_changes_nothing(tmp_path: Path) -> None:
     answers = []
     for spread in ([range(200)], [range(first, first + 4) for first in range(0, 200, 4)]):
         world = World(200)  # anew, so that it draws the same
@@ -219,6 +231,7 @@ def test_codebooks_are_trained_anew_where_the_old_ones_fit_no_more(
 ) -> None:
     monkeypatch.setattr(region_coder, "TRAINED_FROM", FEW)
     monkeypatch.setattr(region_coder, "CODED_FROM", FEW // 2)
+    monkeypatch.setattr(shortlist, "WHOLE", 0)
     world = drifting_world(tmp_path, images=1500, first=750)
     write_segments(tmp_path, world, [range(750, 1500)], encoder=identity())
     first, second = (read_head(tmp_path, entry).coding for entry in read_manifest(tmp_path).segments)
