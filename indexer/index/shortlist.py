@@ -16,7 +16,8 @@ from indexer.index.snapshot import Part, Snapshot
 
 TOP = 10  # the best whose recall is promised
 LEAST = 10  # images that are scored by bytes, at least, for one that is wanted
-SKETCHED_FOR_ONE = 4  # images whose codes are looked at, at least, for one that is to be scored by bytes
+CODED = 10_000  # images whose codes are looked at, at least: that is quick, and sketches tell rare things badly,
+CODED_FOR_ONE = 4  # and for one that is to be scored by bytes
 NARROWED = 0.95  # share of images that are alive; below it, filters or deletions may have taken the best
 WHOLE = 4000  # live images that are scored by bytes, all of them, as soon as by codes first
 
@@ -98,7 +99,9 @@ class _Group:
         cutoffs = [one.coding.narrowed if narrowed else one.coding.whole for one in segments]
         rank = max(limit, TOP)
         least = max(least, LEAST * rank)
-        by_sketches = _Bar.of([some.by_sketches for some in cutoffs], recall, rank=rank, least=SKETCHED_FOR_ONE * least)
+        by_sketches = _Bar.of(
+            [some.by_sketches for some in cutoffs], recall, rank=rank, least=max(CODED, CODED_FOR_ONE * least)
+        )
         return cls(segments, by_sketches, _Bar.of([some.by_codes for some in cutoffs], recall, rank=rank, least=least))
 
 
