@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from indexer.index.byte_rows import ZERO, ByteRows, ByteScale, byte_scores, byte_words
 from indexer.index.region_codes import RegionCodes, Tables, code_scores, word_tables
 from indexer.index.segment import Cutoff, Cutoffs
-from indexer.index.shortlist import TOP, score_reached_by, score_within
+from indexer.index.shortlist import TOP, Ranks
 from indexer.index.sketches import sketch_scores
 
 QUESTIONS = 90  # of each of four kinds
@@ -53,7 +53,7 @@ def calibrate(codes: RegionCodes, byte_rows: ByteRows, scale: ByteScale) -> tupl
 class _Ranking:
     """What one step made of one question."""
 
-    counts: NDArray[np.int64]  # score -> images that have it
+    ranks: Ranks
     best: NDArray[np.int32]  # [10], the scores of the exact ten best
     deviation: float
 
@@ -61,31 +61,32 @@ class _Ranking:
     def of(cls, scores: NDArray[np.int32], from_the_best: NDArray[np.int64], tables: Tables) -> "_Ranking":
         """Of the images that are named, in their exact order."""
         scores = scores[from_the_best]
-        return cls(np.bincount(scores), scores[:TOP], tables.deviation)
+        return cls(Ranks.of(np.bincount(scores)), scores[:TOP], tables.deviation)
 
     def margins(self) -> NDArray[np.float64]:
         """That the exact best would have needed."""
-        margins: NDArray[np.float64] = np.maximum(score_reached_by(self.counts, TOP) - self.best, 0) / self.deviation
+        margins: NDArray[np.float64] = np.maximum(self.ranks.score_of(TOP) - self.best, 0) / self.deviation
         return margins
 
     def needed(self) -> int:
         """Images among which all of the exact best are."""
-        return int(self.counts[self.best.min() :].sum())
+        return self.ranks.images(int(self.best.min()))
 
     def within(self, margin: float, *, rank: int) -> int:
         """Images that a search keeps."""
-        return int(self.counts[score_within(self.counts, rank, margin * self.deviation) :].sum())
+        return self.ranks.images(self.ranks.score_below(rank, margin * self.deviation))
 
 
 def _rank(
     codes: RegionCodes, byte_rows: ByteRows, scale: ByteScale, images: NDArray[np.int64], words: NDArray[np.float32]
 ) -> list[_Ranking]:
     """By codes and by sketches; and once more where the best images are left out."""
-    tables = word_tables(codes.codebooks, words)
+    in_bytes = byte_words(words)
+    tables = word_tables(codes.codebooks, in_bytes)
     by_codes = code_scores(codes, images, tables.codes.values)
     alive = np.ones(len(codes.offsets) - 1, np.bool_)
     by_sketches = sketch_scores(codes.sketches, alive, tables.sketches.values)[images]
-    (exact,) = byte_scores(byte_rows, scale, codes.offsets, images, [byte_words(words)])
+    (exact,) = byte_scores(byte_rows, scale, codes.offsets, images, [in_bytes])
     from_the_best = np.argsort(-exact)
     return [
         _Ranking.of(scores, some, its_tables)

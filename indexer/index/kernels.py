@@ -10,11 +10,10 @@ import numpy as np
 from numba import njit
 
 from indexer.index.compiled import compiled
-from indexer.index.memory_hints import fetch
+from indexer.index.memory_hints import fetch_range
 from indexer.index.vector_loops import CODE_BITS, LANES, best_codes, best_sketch, dot_bytes, dot_floats
 
 AHEAD = 8  # images whose codes are asked for before they are needed: they lie anywhere in memory
-LINE = 64  # bytes that are fetched at once
 
 
 @compiled
@@ -91,9 +90,7 @@ def scan_codes(codes: Any, offsets: Any, images: Any, tables: Any, first: int, l
     """
     for place in range(first, last):
         later = images[min(place + AHEAD, last - 1)]
-        address = codes.ctypes.data + 4 * offsets[later]
-        for line in range(address - address % LINE, codes.ctypes.data + 4 * offsets[later + 1], LINE):
-            fetch(line)
+        fetch_range(codes.ctypes.data + 4 * offsets[later], codes.ctypes.data + 4 * offsets[later + 1])
         start, end = offsets[images[place]], offsets[images[place] + 1]
         score = 0
         for block in range(tables.shape[0]):
@@ -157,8 +154,7 @@ def best_products(
             for row in range(start, end, 4):
                 if block == 0:
                     later = rows.ctypes.data + (row + ahead) * width
-                    for address in range(later - later % LINE, later + 4 * width, LINE):
-                        fetch(address)
+                    fetch_range(later, later + 4 * width)
                 four_products(rows, row, end, words, block, products)
                 for some in range(4):
                     for lane in range(LANES):

@@ -5,12 +5,14 @@ from mmap import MADV_WILLNEED
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from indexer.index.compiled import compiled
 from indexer.index.vector_loops import I8, I32, I64
+
+LINE = 64  # bytes that a processor reads at once
 
 
 @intrinsic
@@ -27,6 +29,13 @@ def fetch(context: Any, address: Any) -> Any:
         return ir.Constant(I64, 0)
 
     return types.int64(types.int64), emit
+
+
+@njit(nogil=True, inline="always")
+def fetch_range(start: int, end: int) -> None:
+    """`fetch` for all addresses from `start` to before `end`."""
+    for address in range(start - start % LINE, end, LINE):
+        fetch(address)
 
 
 @intrinsic

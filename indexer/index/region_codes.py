@@ -9,7 +9,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.index.byte_rows import ByteRows, byte_rows_of, byte_words
+from indexer.index.byte_rows import ByteRows, ByteWords, byte_rows_of
 from indexer.index.faiss_codes import FaissIndex, codes_of, map_index, write_index
 from indexer.index.kernels import scan_codes
 from indexer.index.sketches import Sketches, sketches_of
@@ -86,16 +86,15 @@ def open_codebooks(path: Path) -> Codebooks:
     return _codebooks_of(map_index(path))
 
 
-def word_tables(codebooks: ByteCodebooks, words: NDArray[np.float32]) -> WordTables:
-    """For words [W, D], in steps so coarse that the worth of a code is one byte."""
-    in_bytes = byte_words(words)
-    products = np.empty((len(in_bytes.values), STARTS[-1], LANES), np.int32)
+def word_tables(codebooks: ByteCodebooks, words: ByteWords) -> WordTables:
+    """In steps so coarse that the worth of a code is one byte."""
+    products = np.empty((len(words.values), STARTS[-1], LANES), np.int32)
 
     def multiply(first: int, last: int) -> None:  # in fours, which is how the rows are multiplied
-        entry_products(codebooks.rows, in_bytes.values, 4 * first, 4 * last, products)
+        entry_products(codebooks.rows, words.values, 4 * first, 4 * last, products)
 
     divided(multiply, STARTS[-1] // 4, least=LEAST_ENTRIES // 4)
-    steps = codebooks.steps[:, None, None] * in_bytes.steps  # [stages, blocks, 16]
+    steps = codebooks.steps[:, None, None] * words.steps  # [stages, blocks, 16]
     return WordTables(_tables(products, steps, stages=len(ENTRIES)), _tables(products, steps, stages=1))
 
 

@@ -43,8 +43,8 @@ def find_candidates(
     """
     groups = _groups(snapshot, recall=recall, limit=limit, least=least)
     coded = {one.part.start for group in groups for one in group.segments}
-    promising = [_promising(groups, words) for words in sentences]
     in_bytes = [byte_words(words) for words in sentences]
+    promising = [_promising(groups, words) for words in in_bytes]
     found = [_Found() for _ in sentences]
     for part in snapshot.parts:
         if part.start in coded:
@@ -94,8 +94,8 @@ class _Group:
     by_codes: "_Bar"
 
     @classmethod
-    def of(cls, segments: Sequence[_Coded], *, recall: float, limit: int, least: int) -> "_Group":
-        narrowed = _live(segments) < NARROWED * sum(len(one.part.alive) for one in segments)
+    def of(cls, segments: Sequence[_Coded], *, live: int, recall: float, limit: int, least: int) -> "_Group":
+        narrowed = live < NARROWED * sum(len(one.part.alive) for one in segments)
         cutoffs = [one.coding.narrowed if narrowed else one.coding.whole for one in segments]
         rank = max(limit, TOP)
         least = max(least, LEAST * rank)
@@ -113,17 +113,13 @@ def _groups(snapshot: Snapshot, *, recall: float, limit: int, least: int) -> lis
         if codes is not None and coding is not None and recall <= coding.most_promised:
             alike.setdefault(coding.codebooks, []).append(_Coded(part, codes, coding))
     return [
-        _Group.of(segments, recall=recall, limit=limit, least=least)
+        _Group.of(segments, live=live, recall=recall, limit=limit, least=least)
         for segments in alike.values()
-        if _live(segments) > WHOLE
+        if (live := sum(int(np.count_nonzero(one.part.alive)) for one in segments)) > WHOLE
     ]
 
 
-def _live(segments: Sequence[_Coded]) -> int:
-    return sum(int(np.count_nonzero(one.part.alive)) for one in segments)
-
-
-def _promising(groups: Sequence[_Group], words: NDArray[np.float32]) -> dict[int, NDArray[np.int64]]:
+def _promising(groups: Sequence[_Group], words: ByteWords) -> dict[int, NDArray[np.int64]]:
     """The images of every segment that are worth their bytes, by the row with which it begins."""
     promising: dict[int, NDArray[np.int64]] = {}
     for group in groups:
@@ -158,17 +154,31 @@ class _Bar:
         counts = np.zeros(1 + max((int(some.max(initial=0)) for some in scores), default=0), np.int64)
         for some in scores:
             count_scores(some, counts)
-        bar = max(score_within(counts, self.rank, self.margin * deviation), score_reached_by(counts, self.most))
-        bar = min(bar, score_reached_by(counts, self.least))
+        ranks = Ranks.of(counts)
+        bar = max(ranks.score_below(self.rank, self.margin * deviation), ranks.score_of(self.most))
+        bar = min(bar, ranks.score_of(self.least))
         return [np.flatnonzero(some >= bar) for some in scores]
 
 
-def score_within(counts: NDArray[np.int64], rank: int, distance: float) -> int:
-    """The score that lies so far below that of a rank, or 0: `counts` says how many images have which."""
-    return max(0, math.floor(score_reached_by(counts, rank) - distance))
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranks:
+    """How many images reach which score."""
 
+    reached: NDArray[np.int64]  # from the highest score down to 0
 
-def score_reached_by(counts: NDArray[np.int64], number: int) -> int:
-    """The highest score that so many reach, or 0."""
-    reached = np.cumsum(counts[::-1])  # from the best down
-    return max(0, len(counts) - 1 - int(np.searchsorted(reached, number)))
+    @classmethod
+    def of(cls, counts: NDArray[np.int64]) -> "Ranks":
+        """Counts says how many have which score."""
+        return cls(np.cumsum(counts[::-1]))
+
+    def score_of(self, rank: int) -> int:
+        """The highest score that so many reach, or 0."""
+        return max(0, len(self.reached) - 1 - int(np.searchsorted(self.reached, rank)))
+
+    def score_below(self, rank: int, distance: float) -> int:
+        """The score that lies so far below that of a rank, or 0."""
+        return max(0, math.floor(self.score_of(rank) - distance))
+
+    def images(self, score: int) -> int:
+        """That reach it."""
+        return int(self.reached[len(self.reached) - 1 - score])

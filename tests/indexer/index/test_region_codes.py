@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from indexer.index.byte_rows import byte_words
 from indexer.index.errors import Missing
 from indexer.index.faiss_codes import map_index
 from indexer.index.region_codes import (
@@ -46,7 +47,8 @@ def random_codes(count: int, seed: int) -> NDArray[np.uint32]:
 def test_the_scan_is_that_of_the_obvious_way(counts: list[int], words: int, seed: int) -> None:
     codes, offsets = random_codes(sum(counts), seed), np.cumsum([0, *counts])
     images = np.flatnonzero(np.random.default_rng(seed).random(len(counts)) < 0.8)
-    tables = word_tables(IN_BYTES, np.random.default_rng(seed).standard_normal((words, WIDTH)).astype(np.float32))
+    asked = np.random.default_rng(seed).standard_normal((words, WIDTH)).astype(np.float32)
+    tables = word_tables(IN_BYTES, byte_words(asked))
     lanes = (
         tables.codes.values.astype(np.int64).swapaxes(0, 1).reshape(STARTS[-1], -1)
     )  # [entries, W and what fills up]
@@ -60,7 +62,7 @@ def test_the_scan_is_that_of_the_obvious_way(counts: list[int], words: int, seed
 @given(words=st.integers(1, 40), seed=st.integers(0, 100))
 def test_tables_tell_entries_apart_as_exact_products_do(words: int, seed: int) -> None:
     asked = np.random.default_rng(seed).standard_normal((words, WIDTH)).astype(np.float32)
-    tables = word_tables(IN_BYTES, asked)
+    tables = word_tables(IN_BYTES, byte_words(asked))
     exact = CODEBOOKS[: ENTRIES[0]] @ asked.T
     above = np.maximum(exact - exact.mean(axis=0), 0)
     told = tables.sketches.values.swapaxes(1, 2).reshape(-1, ENTRIES[0])[:words].T
@@ -69,7 +71,8 @@ def test_tables_tell_entries_apart_as_exact_products_do(words: int, seed: int) -
 
 @pytest.mark.parametrize("words", [1, 16, 17, 200])
 def test_tables_add_up_within_a_byte(words: int) -> None:
-    tables = word_tables(IN_BYTES, np.random.default_rng(words).standard_normal((words, WIDTH)).astype(np.float32))
+    asked = np.random.default_rng(words).standard_normal((words, WIDTH)).astype(np.float32)
+    tables = word_tables(IN_BYTES, byte_words(asked))
     most = sum(tables.codes.values[:, a:b].max(axis=1).astype(int) for a, b in pairwise(STARTS))
     assert 200 < most.max() <= 255
 
@@ -81,7 +84,7 @@ def test_the_deviation_is_how_far_apart_entries_of_the_next_stage_are(words: int
     first, second, third = (CODEBOOKS[start:end] @ asked.T for start, end in pairwise(STARTS))
     above = (first.max(axis=0) - first.mean(axis=0)).max()
     whole = first.max(axis=0) - first.mean(axis=0) + np.ptp(second, axis=0) + np.ptp(third, axis=0)
-    tables = word_tables(IN_BYTES, asked)
+    tables = word_tables(IN_BYTES, byte_words(asked))
     for deviation, stage, per_unit in (
         (tables.sketches.deviation, second, 254 / above),
         (tables.codes.deviation, third, 252 / whole.max()),
@@ -91,7 +94,7 @@ def test_the_deviation_is_how_far_apart_entries_of_the_next_stage_are(words: int
 
 
 def test_tables_of_words_that_say_nothing_are_zero() -> None:
-    tables = word_tables(IN_BYTES, np.zeros((3, WIDTH), np.float32))
+    tables = word_tables(IN_BYTES, byte_words(np.zeros((3, WIDTH), np.float32)))
     assert not tables.codes.values.any() and 0 < tables.codes.deviation < 1e-5
 
 
