@@ -12,6 +12,7 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from indexer.index.engine_choice import choose_engine
@@ -43,6 +44,8 @@ PAGE_POLICY: Final = (
     b"default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     b"frame-ancestors 'none'"
 )
+DRAWN_API: Final = "/docs"
+DRAWN_API_POLICY: Final = PAGE_POLICY + b"; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
 WRITES_AT_ONCE: Final = 8
 PATIENCE_S: Final = 10.0  # with a sentence of our own
 ASK_AGAIN: Final = b"no-cache"  # a browser keeps the page, and asks each time whether it still holds
@@ -58,7 +61,9 @@ def create_app(settings: Settings, encoder: Encoder, *, worker: Sequence[str] | 
             app.state.parts = await _assemble(settings, encoder, metrics=metrics, worker=worker, stack=stack)
             yield
 
-    app = FastAPI(
+    app = FastAPIOffline(
+        docs_url=DRAWN_API,
+        redoc_url=None,
         title="teran",
         summary="Finds photographs by a sentence and shows which region answered which word",
         lifespan=lifespan,
@@ -136,7 +141,7 @@ def _blocking(batcher: QueryBatcher) -> Callable[[str], SentenceEmbedding]:
 
 
 class PagePolicy:
-    """ASGI middleware: the page may load nothing from elsewhere, and is never an old one."""
+    """ASGI middleware: pages may load nothing from elsewhere, and ours is never an old one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -144,8 +149,8 @@ class PagePolicy:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                if not scope["path"].startswith(("/docs", "/redoc")):
-                    message["headers"] = [*message["headers"], (b"content-security-policy", PAGE_POLICY)]
+                policy = DRAWN_API_POLICY if scope["path"] == DRAWN_API else PAGE_POLICY
+                message["headers"] = [*message["headers"], (b"content-security-policy", policy)]
                 if scope["path"] == "/" or scope["path"].startswith("/page/"):
                     message["headers"] = [*message["headers"], (b"cache-control", ASK_AGAIN)]
             await send(message)

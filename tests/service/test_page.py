@@ -375,3 +375,11 @@ def test_strong_results_end_where_the_score_drops_sharply(page):
     assert page.evaluate(count, [2.0, 2.0, 2.0, 2.0]) == 4
     assert page.evaluate(count, [5.0, 1.0]) == 2
     assert page.evaluate(count, []) == 0
+
+
+def test_the_api_is_drawn_and_tried_without_the_internet(page):
+    page.goto("/docs")
+    page.locator("[data-path='/healthz']").click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    expect(page.locator(".live-responses-table .response-col_status").last).to_contain_text("200")

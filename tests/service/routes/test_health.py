@@ -100,7 +100,7 @@ def test_metrics_count_requests_by_route_and_tell_of_searches(client):
     assert 'method="other"' in text and "BREW" not in text
 
 
-@pytest.mark.parametrize("path", ["/", "/page/index.html", "/healthz"])
+@pytest.mark.parametrize("path", ["/", "/page/index.html", "/docs", "/healthz"])
 def test_pages_may_load_nothing_from_elsewhere(client, path):
     response = client.get(path)
     assert response.status_code == 200
