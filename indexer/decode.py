@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from indexer.errors import DecodeCode, DecodeError
+from indexer.index.records import content_id
 from model.framing import Framing
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # the first frame or page, where there are several
@@ -51,6 +52,7 @@ DEFAULT_LIMITS = DecodeLimits()
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
+    content: str  # the content id of the bytes that were decoded
     pixels: NDArray[np.uint8]  # [side, side, 3], RGB
     width: int  # pixels of the upright original
     height: int
@@ -79,7 +81,8 @@ def decode(data: bytes, *, framing: Framing, limits: DecodeLimits = DEFAULT_LIMI
     # Models that cut were trained on Pillow's bilinear filter.
     filtering = Image.Resampling.BILINEAR if framing.is_crop else Image.Resampling.BICUBIC
     framed = _resized(rgb, framed_size, orientation, filtering).crop(framing.window(width, height))
-    return Decoded(np.array(framed), width, height, _as_webp(_resized(rgb, thumbnail_size, orientation)))
+    thumbnail = _as_webp(_resized(rgb, thumbnail_size, orientation))
+    return Decoded(content_id(data), np.array(framed), width, height, thumbnail)
 
 
 def upright(data: bytes) -> Image.Image:

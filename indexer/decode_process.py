@@ -163,7 +163,8 @@ def _send_outcome(connection: Connection, outcome: Outcome) -> None:
     if isinstance(outcome, DecodeError):
         connection.send_bytes(json.dumps({"code": outcome.code, "message": str(outcome)}).encode())
     else:
-        connection.send_bytes(json.dumps({"width": outcome.width, "height": outcome.height}).encode())
+        head = {"content": outcome.content, "width": outcome.width, "height": outcome.height}
+        connection.send_bytes(json.dumps(head).encode())
         connection.send_bytes(outcome.pixels.tobytes())
         connection.send_bytes(outcome.thumbnail)
 
@@ -174,4 +175,4 @@ def _receive_outcome(connection: Connection, *, side: int) -> Outcome:
         return DecodeError(DecodeCode(head["code"]), head["message"])
     pixels = np.empty((side, side, 3), dtype=np.uint8)
     connection.recv_bytes_into(pixels.data.cast("B"))
-    return Decoded(pixels, head["width"], head["height"], thumbnail=connection.recv_bytes())
+    return Decoded(head["content"], pixels, head["width"], head["height"], thumbnail=connection.recv_bytes())

@@ -25,6 +25,7 @@ from model.errors import BadFeatures
 ENCODED_AT_ONCE = 32
 ENCODING_FAILED = "encoding_failed"
 FEATURES_UNREADABLE = "features_unreadable"
+CHANGED = "image_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +127,9 @@ def _index(
         for batch in in_batches(pool.decode((one, one.photograph.path) for one in fresh), ENCODED_AT_ONCE):
             if stopping():
                 break
-            good, failed = _encode(batch, encoder)
-            outcomes += failed
+            kept, undecoded = _keep_decoded(batch)
+            good, failed = _encode(kept, encoder)
+            outcomes += undecoded + failed
             for one, decoded, embedding in good:
                 try:
                     writer.add(_record(one, decoded), embedding, decoded.thumbnail)
@@ -141,21 +143,33 @@ def _index(
     return outcomes
 
 
+def _keep_decoded(
+    batch: Sequence[tuple[_Identified, Decoded | DecodeError]],
+) -> tuple[list[tuple[_Identified, Decoded]], list[Outcome]]:
+    kept, failed = [], []
+    for one, decoded in batch:
+        if isinstance(decoded, DecodeError):
+            failed.append(_failed(one, decoded.code, str(decoded)))
+        elif decoded.content != one.image_id:  # its vectors would be found under the id of other bytes
+            failed.append(_failed(one, CHANGED, "the file changed while it was indexed: index it again"))
+        else:
+            kept.append((one, decoded))
+    return kept, failed
+
+
 def _encode(
-    batch: Sequence[tuple[_Identified, Decoded | DecodeError]], encoder: Encoder
+    good: Sequence[tuple[_Identified, Decoded]], encoder: Encoder
 ) -> tuple[list[tuple[_Identified, Decoded, ImageEmbedding]], list[Outcome]]:
-    failed = [_failed(one, error.code, str(error)) for one, error in batch if isinstance(error, DecodeError)]
-    good = [(one, decoded) for one, decoded in batch if isinstance(decoded, Decoded)]
     if not good:
-        return [], failed
+        return [], []
     try:
         embeddings = encoder.encode_images([picture_of(decoded, name=one.photograph.name) for one, decoded in good])
     except BadFeatures as error:  # of one of them, with which the others must not fail
         if len(good) == 1:
-            return [], [*failed, _failed(good[0][0], FEATURES_UNREADABLE, str(error))]
+            return [], [_failed(good[0][0], FEATURES_UNREADABLE, str(error))]
         alone = [_encode([one], encoder) for one in good]
-        return [one for encoded, _ in alone for one in encoded], failed + [one for _, bad in alone for one in bad]
-    return [(one, decoded, embedding) for (one, decoded), embedding in zip(good, embeddings, strict=True)], failed
+        return [one for encoded, _ in alone for one in encoded], [one for _, bad in alone for one in bad]
+    return [(one, decoded, embedding) for (one, decoded), embedding in zip(good, embeddings, strict=True)], []
 
 
 def _record(one: _Identified, decoded: Decoded) -> Record:

@@ -56,6 +56,25 @@ def test_every_photograph_has_an_outcome_of_its_own(tmp_path, collection, tiny_e
     assert open_snapshot(collection).live_count == 3 and not verify_collection(collection).faults
 
 
+class SlowPool(DecodePool):
+    """One that comes to decode when the files have been written anew."""
+
+    def decode(self, items):
+        taken = list(items)
+        for number, (_, path) in enumerate(taken):
+            path.write_bytes(jpeg(100 + number))
+        return super().decode(taken)
+
+
+def test_a_file_that_changes_meanwhile_is_not_indexed_as_what_it_was(tmp_path, collection, tiny_encoder):
+    paths = write_photographs(tmp_path, range(2))
+    with SlowPool(processes=1, framing=tiny_encoder.framing) as pool:
+        outcomes = index_photographs(photographs(*paths), collection, encoder=tiny_encoder, pool=pool)
+    assert fates(outcomes) == {path.name: "image_changed" for path in paths}
+    assert all(outcome.detail and "index it again" in outcome.detail for outcome in outcomes)
+    assert not list(collection.glob(f"{SEGMENTS}/*"))
+
+
 def test_a_call_makes_one_commit_with_all_that_is_known_of_the_images(tmp_path, collection, tiny_encoder, pool):
     paths = write_photographs(tmp_path, range(5))
     index_photographs(photographs(*paths, item="job/1"), collection, encoder=tiny_encoder, pool=pool)
