@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from model.regions.region_features import RegionFeatures
 from model.scoring import maxsim
+from model.training.hardware import in_float32
 from model.training.sentence_teacher import Foretelling, Guesses
 from model.training.trainee import Rows, Trainee
 from model.training.views import Seen
@@ -35,9 +36,10 @@ class Learner(nn.Module):
         places = some_places(found.features.shape[1], self._regions_seen).to(found.features.device)
         images = self.trainee.embed_regions(_regions_at(found, places))
         captions = self.trainee.embed_captions(token_ids, lengths)
-        scores = maxsim(*images, *captions, pooling=self.trainee.teran.config.pooling)
+        with in_float32(images.vectors.device):
+            scores = maxsim(*images, *captions, pooling=self.trainee.teran.config.pooling)
         guesses = self.foretelling(images, captions) if self.foretelling is not None else None
-        return Scored(scores.float(), self.trainee.log_scale.exp(), guesses, images, places, captions)
+        return Scored(scores, self.trainee.log_scale.exp(), guesses, images, places, captions)
 
 
 def some_places(regions: int, share: float) -> Tensor:
