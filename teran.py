@@ -241,7 +241,7 @@ def train(
     logging.basicConfig(
         level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=messages, show_path=False)]
     )
-    stopping = stop_on_signal(watched=False)
+    stopping = stop_on_signal(watched=False, told="\nit stops after this step; Ctrl-C again ends it at once\n")
     chosen = usable_device(settings)
     with progress_bar() as bar:
 

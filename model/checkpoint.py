@@ -96,15 +96,19 @@ def _save(
     dtype: torch.dtype,
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(json.dumps({"format": FORMAT, **config}, indent=1) + "\n", encoding="utf-8")
-    tokenizer.write_vocabulary(folder / VOCABULARY)
+    # Written beside and then put in place together: a checkpoint that is there already may be in use.
+    drafts = {name: folder / f"{name}.draft" for name in (CONFIG, VOCABULARY, WEIGHTS)}
+    drafts[CONFIG].write_text(json.dumps({"format": FORMAT, **config}, indent=1) + "\n", encoding="utf-8")
+    tokenizer.write_vocabulary(drafts[VOCABULARY])
     weights = {
         f"{part}.{key}": value.to(dtype).contiguous() if value.is_floating_point() else value
         for part, module in parts.items()
         for key, value in weights_once(module).items()
     }
-    save_file(weights, folder / WEIGHTS)
-    (folder / WEIGHTS).chmod(0o644)  # the library lets nobody but the owner read it
+    save_file(weights, drafts[WEIGHTS])
+    drafts[WEIGHTS].chmod(0o644)  # the library lets nobody but the owner read it
+    for name, draft in drafts.items():
+        draft.replace(folder / name)
 
 
 def _load_teran(folder: Path, config: Mapping[str, Any], *, device: str, features: Path | None) -> TeranEncoder:

@@ -5,6 +5,7 @@ ModelError
 ├── BadCheckpoint       a folder or file of weights is missing, damaged, or does not fit
 ├── BadFeatures         published region features or boxes are not of their form
 ├── BadRecipe           a training is described wrongly, or asks for what is not there
+├── Diverged            a training has left all numbers: its best checkpoint so far is kept
 ├── NoRegions           this model finds no regions by itself: it takes features that were extracted elsewhere
 └── NoExplanation       the kernel of this score says nothing about single regions
 """
@@ -27,6 +28,10 @@ class BadFeatures(ModelError):
 
 
 class BadRecipe(ModelError):
+    pass
+
+
+class Diverged(ModelError):
     pass
 
 

@@ -4,13 +4,24 @@ import os
 import signal
 import sys
 import threading
+from types import FrameType
 
 
-def stop_on_signal(*, watched: bool) -> threading.Event:
-    """Set by SIGTERM and Ctrl-C; when watched, also by the end of standard input, which is the end of the watcher."""
+def stop_on_signal(*, watched: bool, told: str = "") -> threading.Event:
+    """Set by SIGTERM and Ctrl-C, of which a second one ends the process at once; then `told` is said.
+
+    When watched, it is also set by the end of standard input, which is the end of the watcher.
+    """
     stopping = threading.Event()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+        signal.signal(number, signal.SIG_DFL)
+        if told:
+            os.write(sys.stderr.fileno(), told.encode())
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, stop)
     if watched:
         threading.Thread(target=_set_at_end_of_input, args=(stopping,), daemon=True).start()
     return stopping

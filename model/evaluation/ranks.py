@@ -62,8 +62,8 @@ def mean_metrics(folds: list[Metrics]) -> Metrics:
 
 
 def _ranks_of(scores: NDArray[np.float32], right: NDArray[np.int64]) -> Ranks:
-    """Rank of the right column in every row, without sorting the row."""
+    """Rank of the right column in every row, without sorting the row; one whose score is no number is the last."""
     own = scores[np.arange(len(scores)), right][:, None]
     before = np.arange(scores.shape[1]) < right[:, None]
-    ranks: Ranks = ((scores > own) | ((scores == own) & before)).sum(axis=1)
+    ranks: Ranks = (~(scores <= own) | ((scores == own) & before)).sum(axis=1)
     return ranks

@@ -60,6 +60,7 @@ class AlignConfig:
     captions: int = 3  # of each of them
     convnet_lr: float = 0.0  # 0 leaves the convolutional network as it is
     bert_lr: float | None = None  # without it BERT learns as fast as all else; 0 leaves it as it is
+    longest: int = 28  # pieces of a caption that are read; the few longer ones would pad all others of their batch
     unknown: float = 0.05  # share of word pieces that the sentence side does not get to see
     regions_seen: float = 1.0  # share of the regions that the image side gets to see
     teacher: SentenceTeacherConfig | None = None
@@ -73,6 +74,8 @@ class AlignConfig:
             raise ValueError("smallest_crop must lie in 0..1, unknown and convnet_lr in 0..1 without the 1")
         if not 0 < self.regions_seen <= 1:
             raise ValueError("regions_seen must lie in 0..1 without the 0")
+        if self.longest < 4:
+            raise ValueError("longest must be at least 4: [CLS], a piece, the full stop and [SEP]")
         if self.bert_lr is not None and not 0 <= self.bert_lr < 1:
             raise ValueError("bert_lr must lie in 0..1 without the 1")
         if self.convnet_lr and self.views is ViewKind.STORED:
@@ -218,4 +221,5 @@ def retrieval_metrics(trainee: Trainee, split: Split, arithmetic: Arithmetic) ->
 def _embedded(trainee: Trainee, images: Iterator[Seen], arithmetic: Arithmetic) -> Iterator[Rows]:
     for seen in images:
         with arithmetic.autocast():
-            yield trainee.embed_images(seen.to(arithmetic.device))
+            rows = trainee.embed_images(seen.to(arithmetic.device))
+        yield rows

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 class WeightAverage:
     def __init__(self, module: nn.Module, *, decay: float) -> None:
-        """Exponential, of the parameters that learn; with a `decay` of 0 it is what they are."""
-        self._learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        """Exponential, of what learns and of normalisations' statistics; with a `decay` of 0 it is what they are."""
+        learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        self._learned = [*learning, *(buffer for buffer in module.buffers() if buffer.is_floating_point())]
         self._mean = [parameter.detach().clone() for parameter in self._learned]
         self._decay = decay
 

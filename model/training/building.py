@@ -1,6 +1,6 @@
 """The TERAN that a recipe begins with: the sizes and first weights of its parts, and its vocabulary."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from model.regions.windows import WindowExtractor, WindowsConfig
 from model.teran.config import BertSizes, TeranConfig
 from model.teran.network import Teran
 from model.teran.published import read_bert_sizes
-from model.teran.tokenizer import Tokenizer
+from model.teran.tokenizer import Tokenizer, check_sentence
+from model.training.origins import content_of
+from model.training.pictures import digest
 from model.training.recipe import ModelTable
 from model.training.text_encoders import place_of
 from model.training.trainee import Trainee
@@ -33,6 +35,11 @@ class TeranBeginning:
     def module(self) -> nn.Module:
         return self.trainee
 
+    def check_reads(self, caption: str) -> None:
+        """Raises BadSentence for what this model would not read in use either."""
+        config = self.trainee.teran.config
+        check_sentence(self.tokenizer(caption, append_full_stop=True), longest=config.bert.positions)
+
     def save(self, folder: Path, *, name: str, dtype: torch.dtype) -> None:
         trainee, tokenizer = self.trainee, self.tokenizer
         save_checkpoint(
@@ -42,7 +49,8 @@ class TeranBeginning:
 
 def build_teran(table: ModelTable, captions: Iterable[str], *, root: Path, text: Path) -> TeranBeginning:
     bert = place_of(table.bert, root) if table.bert is not None else None
-    tokenizer = Tokenizer(learned_vocabulary(captions, table.vocabulary_size, text) if bert is None else bert)
+    place, pieces = word_pieces(table, bert, captions, text)
+    tokenizer = Tokenizer(place)
     torch.manual_seed(0)
     try:
         teran = Teran(replace(table.teran, bert=bert_sizes(table.teran.bert, bert, tokenizer.size)))
@@ -53,7 +61,8 @@ def build_teran(table: ModelTable, captions: Iterable[str], *, root: Path, text:
         load_bert(teran.sentence_side.bert, bert)
     if regions is not None:
         _load_pretrained(regions, root / table.pretrained if table.pretrained is not None else None)
-    return TeranBeginning(Trainee(teran, regions), tokenizer, origin=f"{bert} {table.pretrained}")
+    pretrained = content_of(root / table.pretrained) if table.pretrained is not None else None
+    return TeranBeginning(Trainee(teran, regions), tokenizer, origin=f"{pieces} {pretrained}")
 
 
 def checkpoint_folder(name: str, root: Path) -> Path:
@@ -72,8 +81,15 @@ def teran_of(folder: Path) -> TeranBeginning:
     return TeranBeginning(Trainee(teran, regions), Tokenizer(folder), origin=fingerprint(folder))
 
 
-def learned_vocabulary(captions: Iterable[str], size: int, folder: Path) -> Path:
-    """The folder, with a vocabulary of word pieces that was learned the first time."""
+def word_pieces(table: ModelTable, bert: str | None, captions: Iterable[str], text: Path) -> tuple[str | Path, str]:
+    """Where a tokeniser finds those of `bert`, or those that are learned; and what tells them from others."""
+    place = bert if bert is not None else _learned_vocabulary(list(captions), table.vocabulary_size, text)
+    return place, content_of(place)
+
+
+def _learned_vocabulary(captions: Sequence[str], size: int, text: Path) -> Path:
+    """A folder of these captions and this size, below `text`; it is learned only once."""
+    folder = text / digest([str(size), *captions])
     if not (folder / "vocab.txt").exists():
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / "vocab.draft"

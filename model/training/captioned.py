@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 import torch
@@ -10,8 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.teran.tokenizer import Tokenizer
-
-LONGEST: Final = 28  # pieces of a caption in training; the few longer ones would pad all others of their batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +35,15 @@ class Batch:
 
 class CaptionedSet:
     def __init__(
-        self, captions: Sequence[Sequence[str]], tokenizer: Tokenizer, *, append_full_stop: bool = True
+        self,
+        captions: Sequence[Sequence[str]],
+        tokenizer: Tokenizer,
+        *,
+        append_full_stop: bool = True,
+        longest: int | None = None,
     ) -> None:
-        """`captions` of each image."""
+        """`captions` of each image; where they are drawn, only the first pieces of one, `longest` in all, are read."""
+        self._longest, self._endings = longest, 2 if append_full_stop else 1
         self._unknown = tokenizer.unknown_id
         self._ids = [[tokenizer(text, append_full_stop=append_full_stop).ids for text in own] for own in captions]
 
@@ -50,7 +53,7 @@ class CaptionedSet:
     def drawn(self, rows: NDArray[np.int64], *, captions: int, unknown: float, generator: np.random.Generator) -> Batch:
         """The images with some of their captions each; a share of the pieces becomes [UNK]."""
         chosen = [generator.permutation(len(self._ids[row]))[:captions].tolist() for row in rows]
-        batch = self._batch(rows, chosen, longest=LONGEST)
+        batch = self._batch(rows, chosen, longest=self._longest)
         places = torch.arange(batch.token_ids.shape[1])
         hidden = torch.from_numpy(generator.random(tuple(batch.token_ids.shape)) < unknown)
         hidden &= (places > 0) & (places < batch.lengths[:, None] - 1)  # [CLS] and [SEP] stay
@@ -65,7 +68,7 @@ class CaptionedSet:
     def _batch(self, rows: NDArray[np.int64], chosen: Sequence[Sequence[int]], *, longest: int | None) -> Batch:
         owners = [place for place, captions in enumerate(chosen) for _ in captions]
         ids = [
-            torch.tensor(_shortened(self._ids[rows[place]][caption], longest))
+            torch.tensor(self._shortened(self._ids[rows[place]][caption], longest))
             for place, captions in enumerate(chosen)
             for caption in captions
         ]
@@ -74,7 +77,8 @@ class CaptionedSet:
         numbers = np.array([caption for captions in chosen for caption in captions])
         return Batch(rows, padded, lengths, torch.tensor(owners), numbers)
 
-
-def _shortened(ids: tuple[int, ...], longest: int | None) -> tuple[int, ...]:
-    """At most `longest` pieces, the full stop and [SEP] kept at the end."""
-    return ids if longest is None or len(ids) <= longest else (*ids[: longest - 2], *ids[-2:])
+    def _shortened(self, ids: tuple[int, ...], longest: int | None) -> tuple[int, ...]:
+        """At most `longest` pieces, [SEP] and an appended full stop kept at the end."""
+        if longest is None or len(ids) <= longest:
+            return ids
+        return (*ids[: longest - self._endings], *ids[-self._endings :])

@@ -4,12 +4,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import timedelta
+from typing import Final, Protocol
 
 import torch
 from torch import nn
 
 from model.errors import BadRecipe
+
+PATIENCE: Final = timedelta(days=1)  # with the first process, while it decodes, looks at all pictures, or validates
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Arithmetic:
 
 
 def in_float32(device: torch.device) -> torch.autocast:
-    """For scores, within an autocast: bfloat16 rounds one of 10 by up to 0.03, much of what tells two captions apart."""
+    """For scores, within an autocast: bfloat16 rounds one of 10 by up to 0.03, more than often lies between two."""
     return torch.autocast(device.type, enabled=False)
 
 
@@ -45,6 +48,9 @@ class Hardware(Protocol):
     def wait(self) -> None:
         """Until all processes are here."""
 
+    def any(self, flag: bool) -> bool:
+        """Whether it is set in one of the processes at least; all must ask."""
+
 
 @dataclass(frozen=True, slots=True)
 class OneProcess:
@@ -58,14 +64,18 @@ class OneProcess:
     def wait(self) -> None:
         pass
 
+    def any(self, flag: bool) -> bool:
+        return flag
+
 
 class ManyProcesses:
     """Batches are dealt to the processes; every one compares its own, and gradients are averaged."""
 
     def __init__(self, *, on_cpu: bool) -> None:
-        from accelerate import Accelerator  # an extra: one process does without it
+        from accelerate import Accelerator, InitProcessGroupKwargs  # an extra: one process does without it
 
-        self._accelerator = Accelerator(cpu=on_cpu)
+        patience = InitProcessGroupKwargs(timeout=PATIENCE)
+        self._accelerator = Accelerator(cpu=on_cpu, kwargs_handlers=[patience])
         # Its processor is called cpu:0, under which nothing can be loaded.
         self.device: torch.device = torch.device("cpu") if on_cpu else self._accelerator.device
         self.rank: int = self._accelerator.process_index
@@ -77,6 +87,10 @@ class ManyProcesses:
 
     def wait(self) -> None:
         self._accelerator.wait_for_everyone()
+
+    def any(self, flag: bool) -> bool:
+        count: torch.Tensor = self._accelerator.reduce(torch.tensor(float(flag), device=self.device), reduction="sum")
+        return bool(count > 0)
 
 
 @contextmanager

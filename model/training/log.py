@@ -15,27 +15,40 @@ class TrainingLog:
         self._path = run / NAME
         self._columns = ["step", *columns]
         kept = [row for row in read_log(run) if row["step"] <= after] if after else []
-        with self._path.open("w", newline="") as file:
-            csv.writer(file).writerow(self._columns)
-            csv.writer(file).writerows([row.get(name, "") for name in self._columns] for row in kept)
+        draft = self._path.with_suffix(".draft")
+        with draft.open("w", newline="") as file:
+            csv.writer(file).writerows([self._columns, *(self._cells(row) for row in kept)])
+        draft.replace(self._path)
         self._board = _board(run, after)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         with self._path.open("a", newline="") as file:
-            csv.writer(file).writerow([step, *(values.get(name, "") for name in self._columns[1:])])
+            csv.writer(file).writerow(self._cells({"step": step, **values}))
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
             self._board.flush()
 
+    def _cells(self, row: Mapping[str, float]) -> list[str]:
+        return [f"{row[name]:.8g}" if name in row else "" for name in self._columns]
+
 
 def read_log(run: Path) -> list[dict[str, float]]:
-    """The rows of a run's log; what was not measured at a step is not in its row."""
+    """The rows of a run's log; what was not measured at a step is not in its row.
+
+    They end where a power cut has torn one.
+    """
     path = run / NAME
     if not path.exists():
         return []
-    with path.open(newline="") as file:
-        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    rows = []
+    with path.open(newline="", errors="replace") as file:
+        for row in csv.DictReader(file):
+            try:
+                rows.append({name: float(value) for name, value in row.items() if value})
+            except (TypeError, ValueError):  # more cells than columns, or no number in one
+                break
+    return [row for row in rows if "step" in row]
 
 
 def _board(run: Path, after: int) -> Any:  # noqa: ANN401  the library need not be there

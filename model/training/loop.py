@@ -4,24 +4,28 @@ Nothing random outlives a step: a batch and its dropout follow from the seed and
 training that was stopped goes on from its last checkpoint, in the middle of an epoch too, as if it had not been.
 """
 
+import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.errors import BadRecipe
+from model.errors import BadRecipe, Diverged
 from model.training.average import WeightAverage
 from model.training.hardware import Hardware
 from model.training.log import TrainingLog
 from model.training.optimization import Optimization, ParameterGroup, build_optimizer, rate_share, set_rates
 from model.training.state import Trained, load_best, load_last, save_best, save_last
+
+logger = logging.getLogger(__name__)
 
 Batch = TypeVar("Batch")
 
@@ -70,6 +74,8 @@ class Progress:
 
 Watch = Callable[[Progress], None]
 
+LEAST_SCALE: Final = 2.0**-10  # of float16's gradients, from 2^16 on: it is halved where they are no numbers
+
 
 def run_stage(
     task: Task[Batch],
@@ -101,10 +107,13 @@ class _Stage(Generic[Batch]):
         self._run, self._identity = run, identity
         self._steps_of_epoch = task.batches // (optimization.accumulate * hardware.processes)
         if not self._steps_of_epoch:
-            raise BadRecipe(f"{run.name}: {task.batches} batches of an epoch are too few for a step: take smaller ones")
+            raise BadRecipe(
+                f"{run.name}: the images make {task.batches} batches, and a step takes {optimization.accumulate}"
+                f" in each of {hardware.processes} processes: lower `images` of the stage, or `accumulate`"
+            )
         self._steps = optimization.epochs * self._steps_of_epoch
-        self._learner = hardware.wrap(task.module)
         optimizer = build_optimizer(task.parameter_groups(), weight_decay=optimization.weight_decay)
+        self._learner = hardware.wrap(task.module)  # which parameters learn must be known by now
         scaler = torch.amp.GradScaler(hardware.device.type, enabled=optimization.precision == "float16")
         average = WeightAverage(task.module, decay=optimization.average)
         self._trained = Trained(task.module, optimizer, scaler, average)
@@ -112,7 +121,7 @@ class _Stage(Generic[Batch]):
         self._started = time.monotonic() - self._state.seconds
         columns = ("epoch", "seconds", "lr", "loss", *task.metric_names)
         self._log = TrainingLog(run, columns, after=self._state.step) if hardware.rank == 0 else None
-        self._losses: list[float] = []  # since the last row of the log
+        self._losses: list[float] = []  # since the last checkpoint
         self._metrics: Mapping[str, float] = {}  # of the last validation
 
     def train(self, watch: Watch, stopping: threading.Event) -> bool:
@@ -126,12 +135,21 @@ class _Stage(Generic[Batch]):
             if validating:
                 self._validate()
             watch(Progress(self._run.name, state.step, self._steps, float(np.mean(self._losses)), self._metrics))
-            if validating or stopping.is_set() or state.step % self._optimization.checkpoint_every == 0:
+            asked_to_stop = self._hardware.any(stopping.is_set())  # once, for another signal may come
+            if validating or asked_to_stop or state.step % self._optimization.checkpoint_every == 0:
                 self._record(validated=validating)
                 self._save()
-            if stopping.is_set():
+            if asked_to_stop:
                 break
+        if state.step == self._steps and self._log is not None:
+            self._tell_best()
         return state.step == self._steps
+
+    def _tell_best(self) -> None:
+        best, score = self._state.best_step, self._state.best
+        logger.info("%s is done: best after step %d of %d (%.4g)", self._run.name, best, self._steps, score)
+        if best == 0:
+            logger.warning("%s learned nothing that validates better than what it began with", self._run.name)
 
     def _learn(self, batches: Sequence[Batch]) -> None:
         """One step."""
@@ -141,12 +159,13 @@ class _Stage(Generic[Batch]):
         seeds = np.random.SeedSequence([self._optimization.seed, self._state.step, self._hardware.rank])
         torch.manual_seed(int(seeds.generate_state(1)[0]))
         self._task.module.train()
-        optimizer.zero_grad(set_to_none=True)
+        self._task.module.zero_grad(set_to_none=True)  # of what an earlier stage trained too: it counts in the norm
         losses = []
         for batch in batches:
             loss = self._task.loss(self._learner, batch)
-            scaler.scale(loss / len(batches)).backward()  # type: ignore[no-untyped-call]
             losses.append(float(loss.detach()))
+            self._check_sane(losses[-1])
+            scaler.scale(loss / len(batches)).backward()  # type: ignore[no-untyped-call]
         scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(self._task.module.parameters(), self._optimization.clip)
         scaler.step(optimizer)
@@ -155,11 +174,22 @@ class _Stage(Generic[Batch]):
         self._state.step += 1
         self._trained.average.update(step=self._state.step)
 
+    def _check_sane(self, loss: float) -> None:
+        """Raises Diverged. Float16 has steps that overflow, which are passed over with a smaller scale."""
+        scaler = self._trained.scaler
+        if scaler.get_scale() < LEAST_SCALE if scaler.is_enabled() else not math.isfinite(loss):
+            raise Diverged(
+                f"{self._run.name}: the loss is {loss} at step {self._state.step + 1}:"
+                " lower `lr` or `clip` of the stage and delete its folder; `best` in it holds the best weights so far"
+            )
+
     def _prefetched(self) -> Iterator[list[Batch]]:
         """The batches of every step that is left, each drawn while the one before it is learned from."""
+        steps = range(self._state.step, self._steps)
         with ThreadPoolExecutor(1) as executor:
-            upcoming = executor.submit(self._batches_of, self._state.step)
-            for step in range(self._state.step, self._steps):
+            upcoming = executor.submit(self._batches_of, steps[0]) if steps else None
+            for step in steps:
+                assert upcoming is not None
                 batches = upcoming.result()
                 if step + 1 < self._steps:
                     upcoming = executor.submit(self._batches_of, step + 1)
@@ -185,18 +215,19 @@ class _Stage(Generic[Batch]):
 
     def _keep_if_best(self, validation: Validation) -> None:
         self._metrics = validation.metrics
+        told = ", ".join(f"{name} {value:.4g}" for name, value in validation.metrics.items())
+        logger.info("step %d of %d: %s", self._state.step, self._steps, told)
         if validation.score > self._state.best:
-            self._state.best = validation.score
+            self._state.best, self._state.best_step = validation.score, self._state.step
             save_best(self._run, self._task.module)
             self._task.publish(self._run / "best")
 
     def _record(self, *, validated: bool) -> None:
-        if self._log is None:
-            return
         row = {"epoch": self._state.step / self._steps_of_epoch, "seconds": time.monotonic() - self._started}
         if self._losses:
             row |= {"lr": self._trained.optimizer.param_groups[0]["lr"], "loss": float(np.mean(self._losses))}
-        self._log.write(self._state.step, row | dict(self._metrics if validated else {}))
+        if self._log is not None:
+            self._log.write(self._state.step, row | dict(self._metrics if validated else {}))
         self._losses.clear()
 
     def _save(self) -> None:

@@ -16,7 +16,7 @@ class Optimization:
     epochs: int
     lr: float
     weight_decay: float = 0.05  # of matrices; vectors never decay
-    warmup_steps: int = 200
+    warmup_steps: int = 200  # but at most a quarter of all
     # Epochs after which the rate falls to a tenth, as published; without it, half a cosine down to nothing.
     drop_every: int | None = None
     clip: float = 2.0  # greatest norm of all gradients together
@@ -75,8 +75,9 @@ def set_rates(optimizer: torch.optim.Optimizer, share: float) -> None:
 
 def rate_share(optimization: Optimization, *, done: int, steps_of_epoch: int) -> float:
     """The share of the full rate at the step after `done` ones: a linear warm-up times the decay."""
-    warm = min(1.0, (done + 1) / max(1, optimization.warmup_steps))
+    steps = optimization.epochs * steps_of_epoch
+    warm = min(1.0, (done + 1) / max(1, min(optimization.warmup_steps, steps // 4)))
     if optimization.drop_every is not None:
         decay: float = 0.1 ** (done // steps_of_epoch // optimization.drop_every)
         return warm * decay
-    return warm * (0.5 + 0.5 * math.cos(math.pi * done / (optimization.epochs * steps_of_epoch)))
+    return warm * (0.5 + 0.5 * math.cos(math.pi * done / steps))

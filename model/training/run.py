@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.checkpoint import fingerprint
 from model.errors import BadRecipe
 from model.framing import Framing
 from model.regions.mobilenet import MobileNetV2
@@ -27,14 +26,18 @@ from model.training.hat.building import HatBeginning
 from model.training.hat.stage import HatStage
 from model.training.hat.task import HatTask
 from model.training.loop import Task, Watch, run_stage
+from model.training.origins import content_of
 from model.training.pictures import digest, list_pictures, load_pictures
+from model.training.readable import check_readable
 from model.training.recipe import Recipe, Stage
 from model.training.selfalign.building import CameraBeginning, VsrnBeginning
 from model.training.selfalign.stage import SelfAlignStage
 from model.training.selfalign.task import SelfAlignTask
 from model.training.sentence_teacher import Meanings, ask_teacher
+from model.training.state import check_begun
+from model.training.text_encoders import place_of
 from model.training.tutor import ask_tutor, load_tutor
-from model.training.tutored import TutorConfig, TutorVectors
+from model.training.tutored import TutorVectors
 from model.training.views import ImageSet, Pictures, PublishedRegions, StoredViews, store_views
 
 logger = logging.getLogger(__name__)
@@ -59,11 +62,13 @@ def train_recipe(recipe: Recipe, places: Places, *, device: str, watch: Watch, s
     course = _Course(recipe, places, hardware, begun, _student(begun, recipe, hardware), train, validation)
     for number, stage in enumerate(recipe.stages, start=1):
         logger.info("stage %s", stage.name)
+        run, identity = places.work / stage.name, course.identity(recipe.stages[:number])
+        check_begun(run, identity=identity)  # before its data are made ready
         finished = run_stage(
             course.task(stage),
             stage.optimization,
-            run=places.work / stage.name,
-            identity=course.identity(recipe.stages[:number]),
+            run=run,
+            identity=identity,
             hardware=hardware,
             watch=watch,
             stopping=stopping,
@@ -90,10 +95,6 @@ def _convnet_of(begun: Beginning) -> MobileNetV2:
     return begun.trainee.regions.convnet
 
 
-def tutors_of(stages: Sequence[Stage]) -> list[TutorConfig]:
-    return [stage.tutor for stage in stages if isinstance(stage, AlignConfig) and stage.tutor is not None]
-
-
 @dataclass(frozen=True, slots=True)
 class _Course:
     """What the stages of one training have in common."""
@@ -107,6 +108,11 @@ class _Course:
     validation: CaptionedImages
 
     def task(self, stage: Stage) -> Task[Any]:
+        if not isinstance(stage, DistilConfig) and len(self.train) < stage.images:
+            raise BadRecipe(
+                f"stage {stage.name}: the {len(self.train)} images to train on are no batch of {stage.images}:"
+                " lower `images` of the stage"
+            )
         arithmetic = Arithmetic(self.hardware.device, stage.optimization.dtype)
         if arithmetic.dtype == torch.float16 and arithmetic.device.type == "cpu":
             raise BadRecipe(f"stage {stage.name}: float16 is for GPUs; take bfloat16 or float32")
@@ -124,8 +130,24 @@ class _Course:
         """All that the weights after these stages depend on; how often a checkpoint is written is no part of it."""
         told = [replace(one, optimization=replace(one.optimization, checkpoint_every=1)) for one in stages]
         data = digest(part for one in (self.train, self.validation) for part in one.told())
-        tutors = [fingerprint(checkpoint_folder(tutor.model, self.places.root)) for tutor in tutors_of(stages)]
-        return repr((self.begun.origin, data, self.recipe.model, told, self.hardware.processes, tutors))
+        taught_by = [self._taught_by(stage) for stage in stages]
+        return repr((self.begun.origin, data, self.recipe.model, told, self.hardware.processes, taught_by))
+
+    def _taught_by(self, stage: Stage) -> list[str]:
+        """What a stage learns from beside the captioned images."""
+        root = self.places.root
+        places: list[str | Path] = []
+        match stage:
+            case DistilConfig():
+                pictures = digest(picture.name for picture in self._more_pictures(stage))
+                return [content_of(root / stage.teacher), pictures]
+            case AlignConfig(teacher=teacher, tutor=tutor):
+                places += [place_of(teacher.model, root)] if teacher is not None else []
+                places += [checkpoint_folder(tutor.model, root)] if tutor is not None else []
+        return [content_of(place) for place in places]
+
+    def _more_pictures(self, stage: DistilConfig) -> list[Path]:
+        return [file for folder in stage.pictures for file in list_pictures(self.places.root / folder)]
 
     def finish(self, stage: Stage) -> None:
         if isinstance(stage, DistilConfig) and self.student is not None:
@@ -141,10 +163,14 @@ class _Course:
         return self.begun
 
     def _align_task(self, stage: AlignConfig, arithmetic: Arithmetic) -> AlignTask:
+        check_readable((self.train, self.validation), self._teran.check_reads)
         tutor = load_tutor(stage.tutor, self._teran, root=self.places.root) if stage.tutor is not None else None
         with first_alone(self.hardware):
             train, validation = (
-                Split(self._images(images, stage, arithmetic, views=views), self._captions(images))
+                Split(
+                    self._images(images, stage, arithmetic, views=views),
+                    CaptionedSet(images.captions, self._teran.tokenizer, longest=stage.longest),
+                )
                 for images, views in ((self.train, stage.stored_views), (self.validation, 1))
             )
             meanings = self._meanings(stage, arithmetic)
@@ -184,9 +210,6 @@ class _Course:
             folder=self.places.work / "cache",
             arithmetic=arithmetic,
         )
-
-    def _captions(self, images: CaptionedImages) -> CaptionedSet:
-        return CaptionedSet(images.captions, self._teran.tokenizer)
 
     def _images(self, images: CaptionedImages, stage: AlignConfig, arithmetic: Arithmetic, *, views: int) -> ImageSet:
         features, regions = self.recipe.data.features, self._teran.trainee.regions
@@ -232,7 +255,7 @@ class _Course:
         except ImportError as error:
             raise BadRecipe(f"stage {stage.name} takes the extra `train`: install it") from error
         assert self.student is not None
-        more = [file for folder in stage.pictures for file in list_pictures(self.places.root / folder)]
+        more = self._more_pictures(stage)
         with first_alone(self.hardware):
             pictures = self._pictures([*self.train.files, *more])
             validation = self._pictures(self.validation.files)

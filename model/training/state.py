@@ -23,6 +23,7 @@ class State:
 
     step: int = 0
     best: float = -math.inf  # score of the validation that was liked best
+    best_step: int = 0  # which it followed
     seconds: float = 0.0
 
 
@@ -41,6 +42,7 @@ def save_last(run: Path, state: State, trained: Trained, *, identity: str) -> No
         "identity": identity,
         "step": state.step,
         "best": state.best,
+        "best_step": state.best_step,
         "seconds": state.seconds,
         "module": trained.module.state_dict(),
         "optimizer": trained.optimizer.state_dict(),
@@ -50,20 +52,23 @@ def save_last(run: Path, state: State, trained: Trained, *, identity: str) -> No
     _replace(run / LAST, content)
 
 
+def check_begun(run: Path, *, identity: str) -> None:
+    """Raises BadRecipe where another training was begun."""
+    if (run / LAST).exists():
+        _check_identity(run, _load(run / LAST, mmap=True), identity)
+
+
 def load_last(run: Path, trained: Trained, *, identity: str) -> State:
     """Fill `trained` from the last checkpoint; where there is none yet, leave it as it is."""
     if not (run / LAST).exists():
         return State()
     content = _load(run / LAST)
-    if content["identity"] != identity:
-        raise BadRecipe(
-            f"{run} was begun with another recipe, other data or other weights: name another --work, or delete it"
-        )
+    _check_identity(run, content, identity)
     trained.module.load_state_dict(content["module"])
     trained.optimizer.load_state_dict(content["optimizer"])
     trained.scaler.load_state_dict(content["scaler"])
     trained.average.load_state(content["average"])
-    return State(step=content["step"], best=content["best"], seconds=content["seconds"])
+    return State(**{name: content[name] for name in ("step", "best", "best_step", "seconds")})
 
 
 def save_best(run: Path, module: nn.Module) -> None:
@@ -74,9 +79,16 @@ def load_best(run: Path, module: nn.Module) -> None:
     module.load_state_dict(_load(run / BEST))
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _check_identity(run: Path, content: dict[str, Any], identity: str) -> None:
+    if content["identity"] != identity:
+        raise BadRecipe(
+            f"{run} was begun with another recipe, other data or other weights: name another --work, or delete it"
+        )
+
+
+def _load(path: Path, *, mmap: bool = False) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise BadRecipe(f"the checkpoint {path} cannot be read: {error}") from error
     return content

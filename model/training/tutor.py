@@ -93,7 +93,8 @@ def _agreeing(read: WordsOfCaption, said: WordsOfCaption) -> WordsOfCaption:
 def _image_vectors(tutor: TeranBeginning, views: StoredViews, arithmetic: Arithmetic) -> Iterator[NDArray[np.float16]]:
     for seen in views.every():
         with torch.inference_mode(), arithmetic.autocast():
-            yield tutor.trainee.embed_images(seen.to(arithmetic.device)).vectors.half().cpu().numpy()
+            vectors = tutor.trainee.embed_images(seen.to(arithmetic.device)).vectors
+        yield vectors.half().cpu().numpy()
 
 
 def _word_vectors(

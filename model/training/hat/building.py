@@ -13,7 +13,8 @@ from model.errors import BadRecipe
 from model.hat.config import HatConfig, SwinSizes
 from model.hat.network import Hat
 from model.teran.tokenizer import Tokenizer
-from model.training.building import bert_sizes, learned_vocabulary, load_bert
+from model.training.building import bert_sizes, load_bert, word_pieces
+from model.training.origins import content_of
 from model.training.recipe import ModelTable
 from model.training.text_encoders import place_of
 
@@ -37,7 +38,8 @@ class HatBeginning:
 def build_hat(table: ModelTable, config: HatConfig, captions: Iterable[str], *, root: Path, text: Path) -> HatBeginning:
     bert = place_of(table.bert, root) if table.bert is not None else None
     swin = place_of(table.swin, root) if table.swin is not None else None
-    tokenizer = Tokenizer(learned_vocabulary(captions, table.vocabulary_size, text) if bert is None else bert)
+    place, pieces = word_pieces(table, bert, captions, text)
+    tokenizer = Tokenizer(place)
     torch.manual_seed(0)
     try:
         pretrained = SwinModel.from_pretrained(swin, add_pooling_layer=False) if swin is not None else None
@@ -52,7 +54,7 @@ def build_hat(table: ModelTable, config: HatConfig, captions: Iterable[str], *, 
         network.image_side.swin.load_state_dict(pretrained.state_dict())
     if bert is not None:
         load_bert(network.sentence_side.bert, bert)
-    return HatBeginning(network, tokenizer, origin=f"{bert} {swin}")
+    return HatBeginning(network, tokenizer, origin=f"{pieces} {swin and content_of(swin)}")
 
 
 def hat_of(folder: Path) -> HatBeginning:

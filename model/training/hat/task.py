@@ -19,7 +19,7 @@ from model.teran.tokenizer import check_words
 from model.training.batch_order import rows_of_batch
 from model.training.captioned import Batch, CaptionedSet
 from model.training.data import CaptionedImages
-from model.training.hardware import Arithmetic
+from model.training.hardware import Arithmetic, in_float32
 from model.training.hat.building import HatBeginning
 from model.training.hat.stage import HatStage
 from model.training.loop import Validation
@@ -58,11 +58,12 @@ class HatScores(nn.Module):
         regions = dict(zip(channels_of(0), self.network.encode_images((pixels - self.mean) / self.std), strict=True))
         words = dict(zip(channels_of(0), self.network.encode_tokens(token_ids, real), strict=True))
         scores = []
-        for term in self.terms:
-            assert isinstance(term.kernel, CrossAttention)
-            own, others = regions[term.channel].float(), words[term.channel].float()
-            all_patches = torch.ones(own.shape[:2], dtype=torch.bool, device=own.device)
-            scores.append(term.weight * cross_attention(own, all_patches, others, real, kernel=term.kernel))
+        with in_float32(pixels.device):
+            for term in self.terms:
+                assert isinstance(term.kernel, CrossAttention)
+                own, others = regions[term.channel].float(), words[term.channel].float()
+                all_patches = torch.ones(own.shape[:2], dtype=torch.bool, device=own.device)
+                scores.append(term.weight * cross_attention(own, all_patches, others, real, kernel=term.kernel))
         return torch.stack(scores).sum(dim=0)
 
 
@@ -89,7 +90,8 @@ class HatTask:
         self._begun, self._stage, self._arithmetic = begun, stage, arithmetic
         pictures = load_pictures(train.files, framing=framing, folder=cache)
         self._pictures = Pictures(pictures, smallest_crop=stage.smallest_crop)
-        self._captions = CaptionedSet(train.captions, begun.tokenizer, append_full_stop=False)
+        longest = begun.network.config.longest_sentence
+        self._captions = CaptionedSet(train.captions, begun.tokenizer, append_full_stop=False, longest=longest)
         self._validation_pictures = load_pictures(validation.files, framing=framing, folder=cache)
         self._validation_captions = validation.captions
 
@@ -112,7 +114,7 @@ class HatTask:
         with self._arithmetic.autocast():
             scores = module(batch.views.to(self._arithmetic.device).pixels, captions.token_ids, captions.lengths)
         stage = self._stage
-        return multi_positive_hinge(scores.float(), captions.owners, margin=stage.margin, hardest=stage.hardest)
+        return multi_positive_hinge(scores, captions.owners, margin=stage.margin, hardest=stage.hardest)
 
     def validate(self) -> Validation:
         encoder = HatEncoder([self.module.network], self._begun.tokenizer, name=self._stage.name, fingerprint="")

@@ -14,7 +14,7 @@ from model.selfalign.config import CameraConfig, VsrnConfig
 from model.selfalign.vocabulary import Vocabulary, read_vocabulary
 from model.selfalign.vsrn import Vsrn
 from model.selfalign.word_pieces import WordPieces
-from model.training.building import bert_sizes, learned_vocabulary, load_bert
+from model.training.building import bert_sizes, load_bert, word_pieces
 from model.training.recipe import ModelTable
 from model.training.selfalign.words import learn_words
 from model.training.text_encoders import place_of
@@ -52,7 +52,8 @@ def build_camera(
     table: ModelTable, config: CameraConfig, captions: Iterable[str], *, root: Path, text: Path
 ) -> CameraBeginning:
     bert = place_of(table.bert, root) if table.bert is not None else None
-    pieces = WordPieces(learned_vocabulary(captions, table.vocabulary_size, text) if bert is None else bert)
+    place, told = word_pieces(table, bert, captions, text)
+    pieces = WordPieces(place)
     torch.manual_seed(0)
     try:
         network = Camera(replace(config, bert=bert_sizes(config.bert, bert, len(pieces))))
@@ -60,7 +61,7 @@ def build_camera(
         raise BadRecipe(f"no CAMERA has these sizes: {error}") from error
     if bert is not None:
         load_bert(network.sentence_side.bert, bert)
-    return CameraBeginning(network, pieces, origin=str(bert))
+    return CameraBeginning(network, pieces, origin=told)
 
 
 def build_vsrn(table: ModelTable, config: VsrnConfig, captions: Iterable[str]) -> VsrnBeginning:

@@ -19,6 +19,11 @@ def test_ranks_are_those_of_a_sorted_list():
         assert image_to_text_ranks(scores, owners)[image] == first
 
 
+def test_what_is_no_number_is_found_last():
+    scores = np.full((3, 3), np.nan, np.float32)
+    assert text_to_image_ranks(scores, np.arange(3)).tolist() == [3, 3, 3]
+
+
 def test_metrics_count_ranks_from_one():
     found = metrics(np.array([0, 0, 3, 4, 9, 10]))
     assert (found.r1, found.r5, found.r10) == (pytest.approx(100 / 3), pytest.approx(400 / 6), pytest.approx(500 / 6))

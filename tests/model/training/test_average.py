@@ -33,3 +33,14 @@ def test_without_decay_it_is_what_was_learned_last():
     with average.in_use():
         used = module.weight.detach().clone()
     assert torch.equal(used, module.weight)
+
+
+def test_the_statistics_of_normalisations_are_averaged_along():
+    module = nn.BatchNorm1d(3)
+    average = WeightAverage(module, decay=0.9)
+    module(torch.randn(50, 3) + 5)
+    average.update(step=1)
+    learned = module.running_mean.clone()
+    with average.in_use():
+        assert torch.allclose(module.running_mean, learned * (1 - 2 / 11))
+    assert torch.equal(module.running_mean, learned)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.teran.tokenizer import Tokenizer
-from model.training.captioned import LONGEST, CaptionedSet
+from model.training.captioned import CaptionedSet
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +23,19 @@ def test_a_batch_has_each_image_with_some_of_its_own_captions(tokenizer):
 
 
 def test_long_captions_are_shortened_before_their_full_stop(tokenizer):
-    long = CaptionedSet([("dog " * 50,)], tokenizer)
+    long = CaptionedSet([("dog " * 50,)], tokenizer, longest=28)
     batch = long.drawn(np.array([0]), captions=1, unknown=0.0, generator=np.random.default_rng(0))
     (whole,) = long.in_order(images=1)
-    assert batch.token_ids.shape[1] == LONGEST
+    assert batch.token_ids.shape[1] == 28
     assert batch.token_ids[0, -2:].tolist() == whole.token_ids[0, -2:].tolist()
     assert whole.token_ids.shape[1] == 53
+
+
+def test_without_a_full_stop_one_more_piece_is_kept(tokenizer):
+    long = CaptionedSet([("a brown dog",)], tokenizer, append_full_stop=False, longest=4)
+    batch = long.drawn(np.array([0]), captions=1, unknown=0.0, generator=np.random.default_rng(0))
+    ids = tokenizer("a brown dog", append_full_stop=False).ids
+    assert batch.token_ids[0].tolist() == [*ids[:3], ids[-1]]
 
 
 def test_hidden_pieces_become_unknown_and_the_special_ones_stay(tokenizer):

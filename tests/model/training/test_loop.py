@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from model.checkpoint import load_encoder
-from model.errors import BadRecipe
+from model.errors import BadRecipe, Diverged
 from model.regions.mobilenet import MobileNetV2Config
 from model.regions.region_features import RegionFeatures
 from model.regions.windows import WindowExtractor, WindowsConfig
+from model.scoring import Pooling, maxsim
 from model.teran.config import BertSizes, TeranConfig
 from model.teran.network import Teran
 from model.teran.tokenizer import Tokenizer
@@ -190,6 +191,59 @@ def test_the_rate_rises_and_falls_as_a_cosine_or_in_steps():
     assert rate_share(steps, done=200, steps_of_epoch=10) == pytest.approx(0.1)
 
 
+def test_of_a_short_training_at_most_a_quarter_is_warm_up():
+    short = Optimization(epochs=5, lr=1.0)
+    assert [rate_share(short, done=done, steps_of_epoch=4) for done in (0, 4)] == [
+        pytest.approx(0.2),
+        pytest.approx(0.9, abs=0.1),
+    ]
+
+
 def test_too_few_images_for_a_step_are_refused(tokenizer, tmp_path):
-    with pytest.raises(BadRecipe, match="too few"):
+    with pytest.raises(BadRecipe, match="make 0 batches, and a step takes 1"):
         train(make_task(tokenizer, replace(CONFIG, images=64)), tmp_path)
+
+
+def test_a_training_that_diverges_ends_and_keeps_its_best_weights(tokenizer, tmp_path):
+    task = make_task(tokenizer)
+    learn = task.loss
+    task.loss = lambda module, batch: learn(module, batch) * (torch.nan if len(read_log(tmp_path)) > 3 else 1)
+    with pytest.raises(Diverged, match="the loss is nan at step"):
+        train(task, tmp_path)
+    best = torch.load(tmp_path / "best.pt", weights_only=True)
+    assert all(value.isfinite().all() for value in best.values())
+
+
+def test_where_nothing_was_learned_it_says_so(tokenizer, tmp_path, caplog):
+    caplog.set_level("INFO")
+    still = replace(CONFIG, optimization=replace(OPTIMIZATION, lr=1e-12))
+    assert train(make_task(tokenizer, still), tmp_path)
+    assert "best after step 0 of 20" in caplog.text and "learned nothing" in caplog.text
+
+
+def test_what_an_earlier_stage_learned_does_not_count_in_the_norm(tokenizer, tmp_path):
+    clean, used = (make_task(tokenizer, replace(CONFIG, bert_lr=0.0)) for _ in range(2))
+    for parameter in used.module.parameters():
+        parameter.grad = torch.full_like(parameter, 100.0)
+    assert train(clean, tmp_path / "clean") and train(used, tmp_path / "used")
+    assert all(torch.equal(a, b) for a, b in zip(clean.module.parameters(), used.module.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("torn", ["21,4.2", "21,\0\0\0", "21,1,2,3,4,5,6,7,8,9,10,11,12,13", "1.5e-"])
+def test_a_log_that_a_power_cut_has_torn_is_gone_on_with(tokenizer, tmp_path, torn):
+    assert not train(make_task(tokenizer), tmp_path, stop_after=7)
+    with (tmp_path / "log.csv").open("a") as log:
+        log.write(torn)
+    assert train(make_task(tokenizer), tmp_path)
+    steps = [row["step"] for row in read_log(tmp_path)]
+    assert steps == sorted(set(steps)) and {0, 5, 7, 20} <= set(steps)
+    assert (tmp_path / "log.csv").read_text().splitlines()[1].startswith("0,0,")
+
+
+def test_scores_are_not_rounded_where_all_else_is_computed_in_bfloat16(tokenizer):
+    task = make_task(tokenizer)
+    batch = task.batch(0, 0)
+    with task._arithmetic.autocast():
+        scored = task.module.eval()(batch.seen, batch.captions.token_ids, batch.captions.lengths)
+    assert scored.scores.dtype == torch.float32
+    torch.testing.assert_close(scored.scores, maxsim(*scored.images, *scored.captions, pooling=Pooling.MR_SW))

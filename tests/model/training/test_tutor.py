@@ -12,7 +12,7 @@ from model.errors import BadRecipe
 from model.scoring import Pooling, maxsim
 from model.teran.tokenizer import Tokenizer, Tokens
 from model.training.building import TeranBeginning, teran_of
-from model.training.captioned import LONGEST, CaptionedSet
+from model.training.captioned import CaptionedSet
 from model.training.hardware import Arithmetic
 from model.training.learner import Scored
 from model.training.trainee import Rows
@@ -45,7 +45,7 @@ def vectors(tutor, views, tiny_checkpoint, tmp_path) -> TutorVectors:
 def lesson_of(
     vectors: TutorVectors, views: StoredViews, reader: Path, rows: list[int], *, captions: int = 1
 ) -> TutorLesson:
-    every = CaptionedSet(CAPTIONS, Tokenizer(reader))
+    every = CaptionedSet(CAPTIONS, Tokenizer(reader), longest=28)
     batch = every.drawn(np.array(rows), captions=captions, unknown=0.0, generator=np.random.default_rng(1))
     return vectors.lesson(views.look(np.array(rows), np.random.default_rng(2)), batch)
 
@@ -72,7 +72,7 @@ def test_a_lesson_has_the_tutors_words_of_just_these_captions(vectors, views, ti
 def test_of_a_shortened_caption_only_the_words_that_are_left_are_learned(vectors, views, tiny_checkpoint):
     lesson = lesson_of(vectors, views, tiny_checkpoint, [3])
     assert lesson.words.real.sum() == 40
-    assert lesson.word_of_row.tolist() == [list(range(LONGEST - 3))]
+    assert lesson.word_of_row.tolist() == [list(range(28 - 3))]
 
 
 def test_where_both_find_other_words_none_is_learned(tutor, views, other_checkpoint, tmp_path):
