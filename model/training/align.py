@@ -15,7 +15,7 @@ from model.checkpoint import save_checkpoint
 from model.evaluation.ranks import Metrics, image_to_text_ranks, metrics, text_to_image_ranks
 from model.scoring import maxsim
 from model.teran.tokenizer import Tokenizer
-from model.training.batch_order import rows_of_batch
+from model.training.batch_order import draw_batch
 from model.training.captioned import Batch, CaptionedSet
 from model.training.hardware import Arithmetic
 from model.training.learner import Learner, Scored
@@ -148,8 +148,9 @@ class AlignTask:
 
     def batch(self, epoch: int, number: int) -> Example:
         config, seed = self._config, self._config.optimization.seed
-        rows = rows_of_batch(len(self._train.captions), size=config.images, seed=seed, epoch=epoch, number=number)
-        generator = np.random.default_rng([seed, epoch, number])
+        rows, generator = draw_batch(
+            len(self._train.captions), size=config.images, seed=seed, epoch=epoch, number=number
+        )
         captions = self._train.captions.drawn(
             rows, captions=config.captions, unknown=config.unknown, generator=generator
         )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.regions.mobilenet import MobileNetV2
-from model.training.batch_order import rows_of_batch
+from model.training.batch_order import draw_batch
 from model.training.hardware import Arithmetic
 from model.training.loop import Validation
 from model.training.normalised import fold_normalisations, with_normalisations
@@ -110,8 +110,7 @@ class DistilTask:
 
     def batch(self, epoch: int, number: int) -> Lesson:
         config, seed = self._config, self._config.optimization.seed
-        rows = rows_of_batch(len(self._pictures), size=config.images, seed=seed, epoch=epoch, number=number)
-        generator = np.random.default_rng([seed, epoch, number])
+        rows, generator = draw_batch(len(self._pictures), size=config.images, seed=seed, epoch=epoch, number=number)
         views = random_views(
             self._pictures[np.sort(rows)], side=config.side, smallest=config.smallest_crop, generator=generator
         )

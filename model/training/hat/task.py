@@ -16,7 +16,7 @@ from model.hat.encoder import HatEncoder, channels_of, score_spec_of
 from model.hat.network import Hat
 from model.regions.mobilenet import PIXEL_MEAN, PIXEL_STD
 from model.teran.tokenizer import check_words
-from model.training.batch_order import rows_of_batch
+from model.training.batch_order import draw_batch
 from model.training.captioned import Batch, CaptionedSet
 from model.training.data import CaptionedImages
 from model.training.hardware import Arithmetic, in_float32
@@ -104,8 +104,7 @@ class HatTask:
 
     def batch(self, epoch: int, number: int) -> Example:
         stage, seed = self._stage, self._stage.optimization.seed
-        rows = rows_of_batch(len(self._captions), size=stage.images, seed=seed, epoch=epoch, number=number)
-        generator = np.random.default_rng([seed, epoch, number])
+        rows, generator = draw_batch(len(self._captions), size=stage.images, seed=seed, epoch=epoch, number=number)
         captions = self._captions.drawn(rows, captions=stage.captions, unknown=stage.unknown, generator=generator)
         return Example(self._pictures.look(rows, generator), captions)
 

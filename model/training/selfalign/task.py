@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +14,7 @@ from model.selfalign.camera_encoder import CameraEncoder
 from model.selfalign.vsrn_encoder import VsrnEncoder
 from model.selfalign.word_pieces import pad_ids
 from model.teran.tokenizer import check_words
-from model.training.batch_order import rows_of_batch
+from model.training.batch_order import draw_batch
 from model.training.data import CaptionedImages
 from model.training.hardware import Arithmetic
 from model.training.loop import Validation
@@ -79,8 +78,7 @@ class SelfAlignTask:
 
     def batch(self, epoch: int, number: int) -> Example:
         stage, seed = self._stage, self._stage.optimization.seed
-        rows = rows_of_batch(len(self._ids), size=stage.images, seed=seed, epoch=epoch, number=number)
-        generator = np.random.default_rng([seed, epoch, number])
+        rows, generator = draw_batch(len(self._ids), size=stage.images, seed=seed, epoch=epoch, number=number)
         sentences = [self._ids[row][generator.integers(len(self._ids[row]))] for row in rows]
         regions = self._regions.look(rows, generator).regions
         check_regions(regions, width=self._begun.network.config.feature_width)
