@@ -48,9 +48,13 @@ def _split_lines(table: DataTable, root: Path) -> tuple[list[CaptionedImage], li
     train: list[CaptionedImage] = []
     validation: list[CaptionedImage] = []
     for image in read_captions(path):
-        (validation if _share(image.image) < table.held_out else train).append(image)
+        if image.split is None or image.split in table.train:
+            (validation if _share(image.image) < table.held_out else train).append(image)
     if not train or not validation:
-        raise BadRecipe(f"{path}: {len(train)} images to train on and {len(validation)} held out: there must be more")
+        raise BadRecipe(
+            f"{path}: {len(train)} images to train on and {len(validation)} held out: there must be more, without a"
+            f" `split`, or with one that data.train names: {', '.join(table.train)}"
+        )
     return train, validation
 
 
