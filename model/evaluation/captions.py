@@ -1,9 +1,10 @@
-"""Captioned images as one JSON object a line: `{"image": ..., "split": ..., "captions": [...]}`."""
+"""Captioned images as JSON lines, `{"image": ..., "split": ..., "captions": [...]}`, one or several of an image."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from model.errors import BadFeatures
 
@@ -17,28 +18,47 @@ class CaptionedImage:
 
 
 def read_captions(path: Path, *, split: str | None = None) -> list[CaptionedImage]:
-    """All images of the file, or those of one split."""
-    images = [image for image in _lines(path) if split is None or image.split == split]
+    """All images of the file, or those of one split; lines of the same image are one image with all their captions."""
+    every = _joined(path)
+    images = [image for image in every if split is None or image.split == split]
     if not images:
-        wanted = f" of split {split!r}" if split else ""
+        wanted = f" of split {split!r}; those that there are: {_splits(every)}" if split else ""
         raise BadFeatures(f"{path} names no captioned image{wanted}")
     return images
 
 
-def _lines(path: Path) -> Iterator[CaptionedImage]:
+def _joined(path: Path) -> list[CaptionedImage]:
+    images: dict[str, CaptionedImage] = {}
+    for number, line in _lines(path):
+        try:
+            one = _of_line(json.loads(line))
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadFeatures(f"{path}, line {number}: not a captioned image: {error!r}") from error
+        before = images.get(one.image, replace(one, captions=()))
+        if (before.split, before.size) != (one.split, one.size):
+            raise BadFeatures(f"{path}, line {number}: {one.image} has another split or size on a line before")
+        images[one.image] = replace(one, captions=(*before.captions, *one.captions))
+    return list(images.values())
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Those that are not empty, and their numbers."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")  # not splitlines: JSON may hold other ends of lines
     except (OSError, UnicodeDecodeError) as error:
         raise BadFeatures(f"the captions cannot be read: {error}") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            values = json.loads(line)
-            captions = tuple(values["captions"])
-            if not captions or not all(isinstance(caption, str) and caption.strip() for caption in captions):
-                raise ValueError("`captions` must be a list of sentences")
-            size = (int(values["width"]), int(values["height"])) if "width" in values else None
-            yield CaptionedImage(str(values["image"]), captions, values.get("split"), size)
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadFeatures(f"{path}, line {number}: not a captioned image: {error!r}") from error
+    return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+
+
+def _of_line(values: Any) -> CaptionedImage:  # noqa: ANN401  whatever JSON holds
+    image, captions, split = values["image"], values["captions"], values.get("split")
+    if not isinstance(image, str) or not isinstance(split, str | None):
+        raise ValueError("`image` and `split` must be text")
+    if not (isinstance(captions, list) and captions and all(isinstance(one, str) and one.strip() for one in captions)):
+        raise ValueError("`captions` must be a list of sentences")
+    size = (int(values["width"]), int(values["height"])) if "width" in values else None
+    return CaptionedImage(image, tuple(captions), split, size)
+
+
+def _splits(images: list[CaptionedImage]) -> str:
+    return ", ".join(sorted({image.split for image in images if image.split is not None})) or "none"
