@@ -25,6 +25,10 @@ class PublishedImage:
     width: int
     height: int
 
+    def files(self, root: Path) -> tuple[Path, Path]:
+        """Of the features, and of the boxes."""
+        return root / "bu_att" / f"{self.feature_id}.npz", root / "bu_box" / f"{self.feature_id}.npy"
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureFiles:
@@ -59,7 +63,7 @@ def read_region_features(root: Path, images: Sequence[PublishedImage]) -> Region
 
 
 def _read(root: Path, image: PublishedImage) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    feature_file, box_file = root / "bu_att" / f"{image.feature_id}.npz", root / "bu_box" / f"{image.feature_id}.npy"
+    feature_file, box_file = image.files(root)
     try:
         with np.load(feature_file, allow_pickle=False) as archive:
             features = np.asarray(archive["feat"], dtype=np.float32)

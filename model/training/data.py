@@ -4,12 +4,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from model.errors import BadRecipe
 from model.evaluation.captions import CaptionedImage, read_captions
 from model.evaluation.published_sets import PublishedSet, read_coco, read_flickr30k
 from model.regions.files import PublishedImage
 from model.training.recipe import DataTable, Layout
+
+FIRST: Final = 3  # missing files that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,13 @@ class CaptionedImages:
 
 
 def read_training_data(table: DataTable, root: Path) -> tuple[CaptionedImages, CaptionedImages]:
-    """What is trained on, and what is validated with."""
+    """What is trained on, and what is validated with; all files of both are there."""
+    train, validation = _read(table, root)
+    _check_there(table, root, (train, validation))
+    return train, validation
+
+
+def _read(table: DataTable, root: Path) -> tuple[CaptionedImages, CaptionedImages]:
     if table.layout is Layout.JSONL:
         train, validation = _split_lines(table, root)
         return _of_lines(table, root, train), _of_lines(table, root, validation)
@@ -89,3 +98,23 @@ def _joined(parts: Sequence[CaptionedImages]) -> CaptionedImages:
         tuple(file for part in parts for file in part.files),
         tuple(image for part in parts for image in part.published),
     )
+
+
+def _check_there(table: DataTable, root: Path, parts: Sequence[CaptionedImages]) -> None:
+    """All at once and at the start: a training would come upon them one by one, and late."""
+    what, folder = ("images", table.images) if table.images is not None else ("features", table.features)
+    assert folder is not None
+    folder = root / folder
+    if not folder.is_dir():
+        raise BadRecipe(f"{folder} is no folder: data.{what} must name that of the {what}")
+    needed = [file for part in parts for file in part.files]
+    needed += [file for part in parts for image in part.published for file in image.files(folder)]
+    missing = [file for file in needed if not file.is_file()]
+    if not missing:
+        return
+    told = ", ".join(map(str, missing[:FIRST])) + (", ..." if len(missing) > FIRST else "")
+    advice = f"data.{what} must name the folder that the names begin at"
+    if len(missing) < len(needed):
+        advice = "add them, or leave these images out of the captions"
+    captions = root / table.captions
+    raise BadRecipe(f"{len(missing)} of the {len(needed)} files that {captions} asks for are missing: {told}; {advice}")

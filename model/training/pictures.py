@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from model.errors import BadRecipe
 from model.framing import Framing
 
 Number = TypeVar("Number", bound=np.generic)
@@ -19,21 +20,32 @@ SUFFIXES = {".webp", ".jpg", ".jpeg", ".png"}
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    pictures = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not pictures:
+        raise BadRecipe(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    return pictures
 
 
 def load_pictures(paths: Sequence[Path], *, framing: Framing, folder: Path) -> NDArray[np.uint8]:
-    """The pictures framed, as one memory-mapped array [N, side, side, 3], decoded only once."""
+    """The pictures framed, as one memory-mapped array [N, side, side, 3], decoded only once, unless a file changes."""
+    name = f"pictures-{digest([repr(framing), *map(_version, paths)])}"
+    shape = (len(paths), framing.side, framing.side, 3)
+    return computed_once(folder / f"{name}.npy", shape, np.uint8, lambda: (_framed(path, framing) for path in paths))
 
-    def drawn() -> Iterable[NDArray[np.uint8]]:
-        for path in paths:
-            with Image.open(path) as picture:
-                upright = ImageOps.exif_transpose(picture).convert("RGB")
-            resized = upright.resize(framing.resized(*upright.size), Image.Resampling.BICUBIC)
-            yield np.asarray(resized.crop(framing.window(*upright.size)))[None]
 
-    name = f"pictures-{digest([repr(framing), *map(str, paths)])}"
-    return computed_once(folder / f"{name}.npy", (len(paths), framing.side, framing.side, 3), np.uint8, drawn)
+def _version(path: Path) -> str:
+    found = path.stat()
+    return f"{path} {found.st_size} {found.st_mtime_ns}"
+
+
+def _framed(path: Path, framing: Framing) -> NDArray[np.uint8]:
+    try:
+        with Image.open(path) as picture:
+            upright = ImageOps.exif_transpose(picture).convert("RGB")
+    except Exception as error:  # over a damaged file a decoder raises anything
+        raise BadRecipe(f"{path} cannot be decoded: replace it, or take it out of the training: {error}") from error
+    resized = upright.resize(framing.resized(*upright.size), Image.Resampling.BICUBIC)
+    return np.asarray(resized.crop(framing.window(*upright.size)))[None]
 
 
 def computed_once(

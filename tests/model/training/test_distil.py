@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.framing import Framing
 from model.regions.mobilenet import MobileNetV2, MobileNetV2Config
 from model.training.distil import DistilConfig, DistilTask, MapStatistics, Student, distance, mix
 from model.training.hardware import Arithmetic, OneProcess
 from model.training.loop import run_stage
 from model.training.optimization import Optimization
-from model.training.pictures import list_pictures, load_pictures, random_views
+from model.training.pictures import random_views
 
 
 def test_views_are_parts_of_their_picture_in_range():
@@ -75,15 +74,3 @@ def test_mixing_blends_every_second_view_with_its_neighbour():
     mixed = mix(views.clone(), np.random.default_rng(0))
     assert torch.equal(mixed[1::2], views[1::2])
     assert all(n <= float(mixed[n].min()) <= n + 1 for n in (0, 2))
-
-
-def test_pictures_are_decoded_once(tmp_path):
-    from PIL import Image
-
-    Image.new("RGB", (40, 20), (255, 0, 0)).save(tmp_path / "a.png")
-    paths = list_pictures(tmp_path)
-    first = load_pictures(paths, framing=Framing(8), folder=tmp_path / "cache")
-    (tmp_path / "a.png").unlink()
-    again = load_pictures(paths, framing=Framing(8), folder=tmp_path / "cache")
-    assert first.shape == (1, 8, 8, 3)
-    assert np.array_equal(first, again)
