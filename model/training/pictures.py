@@ -66,11 +66,11 @@ def computed_once(
     return array
 
 
-def digest(parts: Iterable[str | bytes | NDArray[np.uint8]]) -> str:
+def digest(parts: Iterable[str | bytes]) -> str:
     """A short name for what was computed from these."""
     state = hashlib.sha256()
     for part in parts:
-        data = part.encode(errors="surrogateescape") if isinstance(part, str) else bytes(part)
+        data = part.encode(errors="surrogateescape") if isinstance(part, str) else part
         state.update(len(data).to_bytes(8) + data)
     return state.hexdigest()[:16]
 

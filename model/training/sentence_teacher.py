@@ -131,5 +131,6 @@ def ask_teacher(
             vectors = _mean(Rows(tokens, encoded["attention_mask"].bool()))
             yield F.normalize(vectors, dim=1).cpu().numpy()
 
-    path = folder / f"meanings-{digest([name, str(arithmetic), *every])}.npy"
+    how = repr((arithmetic.device.type, arithmetic.dtype))  # every process has a device of its own
+    path = folder / f"meanings-{digest([name, how, *every])}.npy"
     return Meanings(computed_once(path, (len(every), teacher.config.hidden_size), np.float32, told), captions)

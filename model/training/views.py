@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from blake3 import blake3
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -141,7 +142,8 @@ def store_views(
 ) -> StoredViews:
     """Pool the windows of some views of each picture, the whole one first; or find them pooled in `folder`."""
     weights = (value.cpu().numpy().tobytes() for value in regions.convnet.state_dict().values())
-    name = digest([str((views, smallest_crop, str(arithmetic))), pictures[:: max(1, len(pictures) // 100)], *weights])
+    how = (views, smallest_crop, arithmetic.device.type, arithmetic.dtype)  # every process has a device of its own
+    name = digest([repr(how), blake3(pictures.data).digest(), *weights])
 
     def pooled() -> Iterator[NDArray[np.float16]]:
         for seen in _seen_when_stored(pictures, views, smallest_crop):
