@@ -39,13 +39,18 @@ class FeatureFiles:
     picture_side: int = 32  # the pixels are not looked at
 
     def extract(self, pictures: Sequence[Picture]) -> RegionFeatures:
-        named = [PublishedImage(Path(picture.name).stem, picture.width, picture.height) for picture in pictures]
-        regions = read_region_features(self.root, named)
+        return self.read(
+            [PublishedImage(Path(picture.name).stem, picture.width, picture.height) for picture in pictures]
+        )
+
+    def read(self, images: Sequence[PublishedImage]) -> RegionFeatures:
+        """What fits neither the model nor its picture is refused."""
+        regions = read_region_features(self.root, images)
         width = regions.features.shape[2]
         if width != self.feature_width:
             raise BadFeatures(f"the features in {self.root} are {width} wide; the model takes {self.feature_width}")
         furthest = regions.boxes.amax(dim=(1, 2))  # [N]
-        for image, share in zip(named, furthest.tolist(), strict=True):
+        for image, share in zip(images, furthest.tolist(), strict=True):
             if share > 1 + BEYOND or regions.boxes.min() < -BEYOND:
                 raise BadFeatures(
                     f"boxes of {image.feature_id} lie outside of its {image.width} x {image.height} pixels:"
@@ -57,6 +62,8 @@ class FeatureFiles:
 def read_region_features(root: Path, images: Sequence[PublishedImage]) -> RegionFeatures:
     """Features and boxes of the images, boxes as shares of width and height."""
     pairs = [_read(root, image) for image in images]
+    if len(widths := {features.shape[1] for features, _ in pairs}) > 1:
+        raise BadFeatures(f"the features in {root} are not of one width: {', '.join(map(str, sorted(widths)))}")
     counts = torch.tensor([len(features) for features, _ in pairs])
     sizes = torch.tensor([(image.width, image.height) for image in images], dtype=torch.float32)
     return RegionFeatures(_pad([features for features, _ in pairs]), _pad([boxes for _, boxes in pairs]), counts, sizes)
@@ -68,7 +75,7 @@ def _read(root: Path, image: PublishedImage) -> tuple[NDArray[np.float32], NDArr
         with np.load(feature_file, allow_pickle=False) as archive:
             features = np.asarray(archive["feat"], dtype=np.float32)
         pixels = np.load(box_file, allow_pickle=False)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise BadFeatures(f"the features of image {image.feature_id} cannot be read: {error}") from error
     if image.width <= 0 or image.height <= 0:
         raise BadFeatures(f"image {image.feature_id} has the size {image.width} x {image.height}")

@@ -27,11 +27,15 @@ def begin(recipe: Recipe, captions: Iterable[str], *, root: Path, text: Path) ->
     """`captions` are those of the training images; a vocabulary of word pieces is kept in the folder `text`."""
     if recipe.model.start is None:
         check_fits(recipe.model.system, recipe.stages, recipe.data)
-        return build(recipe.model, captions, root=root, text=text)
-    folder = checkpoint_folder(recipe.model.start, root)
-    system = read_config(folder)["system"]
-    check_fits(system, recipe.stages, recipe.data)
-    return go_on_from(folder, system)
+        begun = build(recipe.model, captions, root=root, text=text)
+    else:
+        folder = checkpoint_folder(recipe.model.start, root)
+        system = read_config(folder)["system"]
+        check_fits(system, recipe.stages, recipe.data)
+        begun = go_on_from(folder, system)
+    if isinstance(begun, TeranBeginning):
+        check_sees(begun, recipe.data, start=recipe.model.start)
+    return begun
 
 
 def build(table: ModelTable, captions: Iterable[str], *, root: Path, text: Path) -> Beginning:
@@ -64,3 +68,16 @@ def check_fits(system: str, stages: Sequence[Stage], data: DataTable) -> None:
         raise BadRecipe("HAT looks at pictures: name data.images")
     if system in ("camera", "vsrn") and data.features is None:
         raise BadRecipe(f"{system} takes region features: name data.features, a folder of bu_att/ and bu_box/")
+
+
+def check_sees(begun: TeranBeginning, data: DataTable, *, start: str | None) -> None:
+    """A TERAN either finds regions by itself, or is given them."""
+    finds = begun.trainee.regions is not None
+    if finds and data.features is not None:
+        other = "" if start is not None else ", or leave out model.windows"
+        raise BadRecipe(f"{start or 'this TERAN'} looks at photographs itself: name data.images, not features{other}")
+    if not finds and data.images is not None:
+        other = "name data.features" if start is not None else "model.windows must say how regions are found in them"
+        raise BadRecipe(
+            f"{start or 'this TERAN'} takes regions that were found already, and data.images are photographs: {other}"
+        )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from model.errors import BadRecipe
 from model.framing import Framing
+from model.regions.files import FeatureFiles
 from model.regions.mobilenet import MobileNetV2
 from model.regions.windows import WindowExtractor
 from model.training.align import AlignConfig, AlignTask, Split, ViewKind
@@ -214,11 +215,9 @@ class _Course:
     def _images(self, images: CaptionedImages, stage: AlignConfig, arithmetic: Arithmetic, *, views: int) -> ImageSet:
         features, regions = self.recipe.data.features, self._teran.trainee.regions
         if features is not None:
-            if regions is not None:
-                raise BadRecipe("data.features are regions already found: leave out model.windows")
-            return PublishedRegions(self.places.root / features, images.published)
-        if regions is None:
-            raise BadRecipe("data.images are pictures: model.windows must say how regions are found in them")
+            width = self._teran.trainee.teran.config.feature_width
+            return PublishedRegions(FeatureFiles(self.places.root / features, width), images.published)
+        assert regions is not None  # or it would not have begun
         if stage.views is ViewKind.FRESH:
             return Pictures(self._pictures(images.files), smallest_crop=stage.smallest_crop)
         return self._stored_views(images, regions, stage, arithmetic, views=views)

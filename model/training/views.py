@@ -11,7 +11,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.regions.files import PublishedImage, read_region_features
+from model.regions.files import FeatureFiles, PublishedImage
 from model.regions.region_features import RegionFeatures
 from model.regions.windows import WindowExtractor
 from model.training.hardware import Arithmetic
@@ -113,9 +113,10 @@ class StoredViews:
 class PublishedRegions:
     """Features of a detector that somebody else has run; there is only one view of them."""
 
-    def __init__(self, root: Path, images: Sequence[PublishedImage]) -> None:
-        self._root = root
+    def __init__(self, files: FeatureFiles, images: Sequence[PublishedImage]) -> None:
+        self._files = files
         self._images = images
+        files.read(images[:1])  # features of another width are refused before the first step
 
     def __len__(self) -> int:
         return len(self._images)
@@ -128,7 +129,7 @@ class PublishedRegions:
             yield self._read(self._images[start : start + BATCH])
 
     def _read(self, images: Sequence[PublishedImage]) -> FoundRegions:
-        return FoundRegions(read_region_features(self._root, images))
+        return FoundRegions(self._files.read(images))
 
 
 def store_views(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from model.errors import BadFeatures
 from model.evaluation.protocol import report_of, score_encoded
+from model.regions.files import FeatureFiles
 from model.regions.region_features import RegionFeatures
 from model.selfalign.camera_encoder import CameraEncoder
 from model.selfalign.vsrn_encoder import VsrnEncoder
@@ -66,8 +67,9 @@ class SelfAlignTask:
         read = reader_of(begun)
         check_readable((train, validation), read)
         self._ids = [[read(text) for text in own] for own in train.captions]
-        self._regions = PublishedRegions(features, train.published)
-        self._validation_regions = PublishedRegions(features, validation.published)
+        files = FeatureFiles(features, begun.network.config.feature_width)
+        self._regions = PublishedRegions(files, train.published)
+        self._validation_regions = PublishedRegions(files, validation.published)
         self._validation_captions = validation.captions
 
     def parameter_groups(self) -> list[ParameterGroup]:
@@ -81,7 +83,7 @@ class SelfAlignTask:
         rows, generator = draw_batch(len(self._ids), size=stage.images, seed=seed, epoch=epoch, number=number)
         sentences = [self._ids[row][generator.integers(len(self._ids[row]))] for row in rows]
         regions = self._regions.look(rows, generator).regions
-        check_regions(regions, width=self._begun.network.config.feature_width)
+        check_regions(regions)
         return Example(regions, *pad_ids(sentences, width=self._padded_width()), epoch)
 
     def loss(self, module: nn.Module, batch: Example) -> Tensor:
@@ -154,10 +156,8 @@ def encoder_of(begun: CameraBeginning | VsrnBeginning) -> CameraEncoder | VsrnEn
             return VsrnEncoder(network, words, None, name="", fingerprint="")
 
 
-def check_regions(regions: RegionFeatures, *, width: int) -> None:
+def check_regions(regions: RegionFeatures) -> None:
     """All images of a batch must have equally many: padding would be a region as any other."""
-    if regions.features.shape[2] != width:
-        raise BadFeatures(f"the features are {regions.features.shape[2]} wide; the model takes {width}")
     counts: Sequence[int] = sorted(set(regions.counts.tolist()))
     if len(counts) > 1:
         raise BadFeatures(

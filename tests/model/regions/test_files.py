@@ -48,3 +48,15 @@ def test_a_box_on_the_border_stays_within_the_picture(folder):
     np.save(folder / "bu_box" / "dog.npy", np.array([[-0.4, 0, 640.4, 480]] * 5, np.float32))
     found = FeatureFiles(folder, WIDTH).extract([picture("dog.jpg")])
     assert found.boxes.min() == 0 and found.boxes.max() == 1
+
+
+def test_features_of_several_widths_are_refused(folder):
+    np.savez(folder / "bu_att" / "dog.npz", feat=np.ones((5, WIDTH + 1), np.float32))
+    with pytest.raises(BadFeatures, match="not of one width: 6, 7"):
+        FeatureFiles(folder, WIDTH).extract([picture("beach.jpg"), picture("dog.jpg")])
+
+
+def test_an_empty_file_is_named(folder):
+    (folder / "bu_att" / "dog.npz").write_bytes(b"")
+    with pytest.raises(BadFeatures, match="features of image dog cannot be read"):
+        FeatureFiles(folder, WIDTH).extract([picture("dog.jpg")])

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from model.errors import BadFeatures
+from model.regions.files import FeatureFiles, PublishedImage
 from model.regions.windows import WindowExtractor
 from model.training.building import teran_of
 from model.training.hardware import Arithmetic
-from model.training.views import StoredViews, store_views
+from model.training.views import PublishedRegions, StoredViews, store_views
+from tests.selfalign import WIDTH, write_features
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +39,10 @@ def test_a_process_on_another_device_of_the_kind_finds_what_the_first_has_stored
     pictures = np.zeros((2, 64, 64, 3), np.uint8)
     one, other = (store(pictures, regions, tmp_path, device=device) for device in ("cpu", "cpu:0"))
     assert one.name == other.name and len(list(tmp_path.iterdir())) == 1
+
+
+def test_published_features_of_another_width_are_refused_before_the_first_step(tmp_path):
+    folder, images = write_features(tmp_path, ["dog"], size=(640, 480)), [PublishedImage("dog", 640, 480)]
+    assert len(PublishedRegions(FeatureFiles(folder, WIDTH), images)) == 1
+    with pytest.raises(BadFeatures, match=f"are {WIDTH} wide; the model takes 2048"):
+        PublishedRegions(FeatureFiles(folder, 2048), images)
