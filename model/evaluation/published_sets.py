@@ -3,7 +3,7 @@
 import io
 import json
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,17 +30,20 @@ class PublishedSet:
 def read_coco(data: Path, split: str) -> PublishedSet:
     """`split`: train, restval, dev or test, each a list of annotation ids, five in a row for each image."""
     folder = data / "coco" / "annotations"
+    ids = _read_ids(folder, split)
     part = "train2014" if split == "train" else "val2014"
     content = _read_json(folder / f"captions_{part}.json")
     sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
     annotations = {annotation["id"]: annotation for annotation in content["annotations"]}
-    ids = np.load(folder / f"coco_{split}_ids.npy", allow_pickle=False).tolist()
-    if split == "dev":
-        ids = ids[:DEV_CAPTIONS]
     rows: dict[int, int] = {}
     owners, sentences = [], []
     for annotation_id in ids:
-        annotation = annotations[annotation_id]
+        annotation = annotations.get(annotation_id)
+        if annotation is None:
+            raise BadFeatures(
+                f"captions_{part}.json in {folder} has no annotation {annotation_id}, which coco_{split}_ids.npy names:"
+                " both must be of COCO 2014"
+            )
         owners.append(rows.setdefault(annotation["image_id"], len(rows)))
         sentences.append(annotation["caption"])
     images = tuple(PublishedImage(str(image), *sizes[image]) for image in rows)
@@ -48,15 +51,33 @@ def read_coco(data: Path, split: str) -> PublishedSet:
     return PublishedSet(images, files, tuple(sentences), tuple(owners))
 
 
+def _read_ids(folder: Path, split: str) -> list[int]:
+    path = folder / f"coco_{split}_ids.npy"
+    try:
+        ids: list[int] = np.load(path, allow_pickle=False).tolist()
+    except (OSError, EOFError, ValueError) as error:
+        there = ", ".join(sorted(other.name for other in folder.glob("coco_*_ids.npy"))) or "none"
+        raise BadFeatures(
+            f"{path} cannot be read: {error}. COCO's split {split!r} is the list of annotation ids in this file,"
+            f" which comes with the published splits, not with COCO itself; of such lists there are here: {there}"
+        ) from error
+    if not ids:
+        raise BadFeatures(f"{path} is an empty list")
+    return ids[:DEV_CAPTIONS] if split == "dev" else ids
+
+
 def read_flickr30k(data: Path, split: str) -> PublishedSet:
     """`split`: train, val or test; feature files are named by an image's place in the whole list."""
-    content = _read_json(data / "f30k" / "annotations" / "dataset_flickr30k.json")
-    sizes = _flickr30k_sizes(data / "f30k" / "images", [image["filename"] for image in content["images"]])
+    path = data / "f30k" / "annotations" / "dataset_flickr30k.json"
+    every = _read_json(path)["images"]
+    wanted = {place: image for place, image in enumerate(every) if image["split"] == split}
+    if not wanted:
+        there = ", ".join(sorted({image["split"] for image in every}))
+        raise BadFeatures(f"{path} has no images of split {split!r}; those that there are: {there}")
+    sizes = _flickr30k_sizes(data / "f30k" / "images", {place: image["filename"] for place, image in wanted.items()})
     images: list[PublishedImage] = []
     files, sentences, owners = [], [], []
-    for place, image in enumerate(content["images"]):
-        if image["split"] != split:
-            continue
+    for place, image in wanted.items():
         for sentence in image["sentences"]:
             sentences.append(sentence["raw"])
             owners.append(len(images))
@@ -65,14 +86,20 @@ def read_flickr30k(data: Path, split: str) -> PublishedSet:
     return PublishedSet(tuple(images), tuple(files), tuple(sentences), tuple(owners))
 
 
-def _flickr30k_sizes(folder: Path, files: Sequence[str]) -> list[tuple[int, int]]:
-    """From the published list; where that is missing, from the photographs themselves."""
+def _flickr30k_sizes(folder: Path, files: Mapping[int, str]) -> dict[int, tuple[int, int]]:
+    """From the published list, by place; where that is missing, from the photographs themselves."""
     if (folder / "sizes.pkl").exists():
-        return _read_sizes(folder / "sizes.pkl")
-    sizes = []
-    for file in files:
-        with Image.open(folder / file) as photograph:
-            sizes.append(photograph.size)
+        published = _read_sizes(folder / "sizes.pkl")
+        if max(files) >= len(published):
+            raise BadFeatures(f"{folder / 'sizes.pkl'} has {len(published)} sizes; there are more images")
+        return {place: published[place] for place in files}
+    sizes = {}
+    for place, file in files.items():
+        try:
+            with Image.open(folder / file) as photograph:
+                sizes[place] = photograph.size
+        except OSError as error:
+            raise BadFeatures(f"without sizes.pkl in {folder}, sizes are those of the photographs: {error}") from error
     return sizes
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from model.hat.config import HatConfig
 from model.regions.mobilenet import MobileNetV2Config
@@ -21,7 +21,10 @@ from model.training.tables import read_toml
 class Layout(StrEnum):
     JSONL = "jsonl"  # {"image", "captions", "split"}, one object a line
     COCO = "coco"  # as TERAN was published with: annotations and lists of ids
-    FLICKR30K = "flickr30k"  # Karpathy's one file
+    FLICKR30K = "flickr30k"  # Karpathy's one file, dataset_flickr30k.json
+
+
+SPLITS: Final = {Layout.COCO: ("train", "restval", "dev", "test"), Layout.FLICKR30K: ("train", "val", "test")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,12 @@ class DataTable:
     def __post_init__(self) -> None:
         if (self.images is None) == (self.features is None):
             raise ValueError("either `images` or `features` must be named, and not both")
-        if self.validation is None and self.layout is not Layout.JSONL:
-            raise ValueError(f"`validation` must name a split of {self.layout}: val or dev")
+        if not self.train:
+            raise ValueError("`train` must name a split at least")
+        if known := SPLITS.get(self.layout):
+            for name, split in [*(("train", one) for one in self.train), ("validation", self.validation)]:
+                if split not in known:
+                    raise ValueError(f"`{name}` must name a split of {self.layout}: {', '.join(known)}")
         if self.validation in self.train or not 0 < self.held_out < 1:
             raise ValueError("`validation` must not be trained on, and `held_out` must lie between 0 and 1")
 
