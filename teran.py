@@ -166,7 +166,7 @@ def worker(
 
 @app.command()
 def verify(
-    collection: Annotated[str | None, typer.Option("--collection", "-c", help="name of one [all of them]")] = None,
+    collection: Annotated[str | None, typer.Option("--collection", "-c", help="name of one \\[all of them]")] = None,
     data: Data = None,
 ) -> None:
     """Check every checksum and all that must hold; exit 1 and name the file on damage."""
@@ -205,7 +205,7 @@ def evaluate(
 ) -> None:
     """Measure retrieval on captioned images: Recall@K both ways, by the protocol of the field."""
     if plot is not None:
-        check_is_picture(plot)
+        check_can_be_drawn(plot)
     settings = read_settings(model=model, device=device, features=features)
     encoder = load(settings)
     captioned = read_captions(captions, split=split)
@@ -225,10 +225,10 @@ def evaluate(
 def train(
     recipe: Annotated[Path, typer.Argument(help="a TOML file: docs/training.md tells what it may say")],
     root: Annotated[
-        Path | None, typer.Option(help="what the recipe names lies here [the folder of the recipe]")
+        Path | None, typer.Option(help="what the recipe names lies here \\[the folder of the recipe]")
     ] = None,
     work: Annotated[
-        Path | None, typer.Option(help="checkpoints and logs; run again, it goes on [runs/NAME-OF-THE-RECIPE]")
+        Path | None, typer.Option(help="checkpoints and logs; run again, it goes on \\[runs/NAME-OF-THE-RECIPE]")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="where the finished checkpoint goes [WORK/checkpoint]")] = None,
     device: Device = None,
@@ -267,13 +267,14 @@ def draw(
     split: Annotated[str | None, typer.Option(help="only captions whose `split` is this")] = None,
     model: Model = None,
     device: Device = None,
+    features: Features = None,
 ) -> None:
     """Draw the region that answered each word of a sentence, or of the best and worst queries of captioned images."""
-    check_is_picture(output)
+    check_can_be_drawn(output)
     one, sheet = (image, sentence), (captions, images)
     if (None in one) == (None in sheet) or any(one) == any(sheet):
         raise InvalidRequest("draw takes a photograph and a sentence, or --captions and --images")
-    encoder = load(read_settings(model=model, device=device))
+    encoder = load(read_settings(model=model, device=device, features=features))
     if image is not None and sentence is not None:
         drawn, score = explanation_of(encoder, image, sentence)
         drawn.save(output)
@@ -324,7 +325,7 @@ def import_checkpoint(
     ],
     folder: Annotated[Path, typer.Argument(help="where to write the checkpoint of our own format")],
     bert: Annotated[
-        str | None, typer.Option(help="folder or hub name of the BERT it was trained with [what it says itself]")
+        str | None, typer.Option(help="folder or hub name of the BERT it was trained with \\[what it says itself]")
     ] = None,
     ensemble: Annotated[
         list[Path] | None, typer.Option(help="a further HAT checkpoint: the mean of their scores counts")
@@ -340,7 +341,7 @@ def import_checkpoint(
 
 @app.command()
 def demo(
-    images: Annotated[Path | None, typer.Option(help="a folder of photographs [those of scikit-image]")] = None,
+    images: Annotated[Path | None, typer.Option(help="a folder of photographs \\[those of scikit-image]")] = None,
     check: Annotated[bool, typer.Option("--check", help="ask three questions, print the answers and end")] = False,
     data: Data = None,
     port: Annotated[int | None, typer.Option(help="[TERAN_PORT, or 8000]")] = None,
@@ -375,7 +376,10 @@ def main() -> None:
         sys.exit(1)
 
 
-def check_is_picture(path: Path) -> None:
+def check_can_be_drawn(path: Path) -> None:
+    """Before the work whose result it is."""
+    if not path.parent.is_dir():
+        raise InvalidRequest(f"{path}: {path.parent} is no folder: make it first")
     if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
         raise InvalidRequest(f"{path}: pictures of this kind are not written: end its name with .png or .jpg")
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,7 +15,9 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
+from typer.testing import CliRunner
 
 import teran
 from indexer.index.layout import collection_path
@@ -333,8 +336,21 @@ def test_a_training_that_is_stopped_does_not_pass_for_a_finished_one(
     assert not (tmp_path / "work" / "checkpoint").exists()
 
 
-def test_an_evaluation_is_plotted_only_into_a_picture(teran_run, tmp_path):
-    status, _, errors = teran_run(
-        "evaluate", "--captions", "none", "--images", tmp_path, "--plot", tmp_path / "plot.txt"
-    )
-    assert status == 1 and "end its name with .png or .jpg" in errors
+@pytest.mark.parametrize(("name", "told"), [("plot.txt", ".png or .jpg"), ("nowhere/plot.png", "nowhere is no folder")])
+def test_what_cannot_be_drawn_into_is_refused_before_the_work(teran_run, tmp_path, name, told):
+    captioned = ("--captions", tmp_path / "none.jsonl", "--images", tmp_path)
+    for command in (("evaluate", "--plot"), ("draw", "-o")):
+        status, _, errors = teran_run(*command, tmp_path / name, *captioned)
+        assert status == 1 and told in errors
+
+
+COMMANDS = typer.main.get_command(teran.app).commands
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_every_default_in_brackets(name, monkeypatch):
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 250)
+    shown = CliRunner().invoke(teran.app, [name, "--help"]).output
+    helped = [parameter.help or "" for parameter in COMMANDS[name].params]
+    for default in (found for text in helped for found in re.findall(r"\[.*?\]", text)):
+        assert default in shown
