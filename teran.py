@@ -30,7 +30,7 @@ from indexer.local_index import Summary, index_paths
 from indexer.pictures import picture_of, pool_for, read_pictures
 from indexer.worker import Worker
 from model.checkpoint import load_encoder
-from model.drawing import DrawnWord, draw_words
+from model.drawing import LONGEST_SIDE, SHORTEST_SIDE, DrawnWord, draw_words
 from model.encoder import Encoder
 from model.errors import ModelError
 from model.evaluation.captions import CaptionedImage, read_captions
@@ -54,6 +54,11 @@ from service.terminal import messages, print_hits, print_report, progress_bar, s
 from service.worker_watch import worker_command
 
 QUERIES_DRAWN = 10  # of the best on a contact sheet, and of the worst
+COLUMNS = [
+    f"{which} queries: {what}"
+    for which in ("the best", "the worst")
+    for what in ("the right photograph, and its rank", "the best of the other photographs")
+]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -263,7 +268,7 @@ def draw(
     image: Annotated[Path | None, typer.Argument(help="a photograph; it need not be indexed")] = None,
     sentence: Annotated[str | None, typer.Argument()] = None,
     captions: Annotated[Path | None, typer.Option(help="in place of the two: the captions of --images")] = None,
-    images: Annotated[Path | None, typer.Option(help="a folder: draw its ten best and ten worst queries")] = None,
+    images: Annotated[Path | None, typer.Option(help="a folder: draw its ten best and ten worst queries (.jpg is small)")] = None,
     split: Annotated[str | None, typer.Option(help="only captions whose `split` is this")] = None,
     model: Model = None,
     device: Device = None,
@@ -294,15 +299,20 @@ def sheet_of(encoder: Encoder, captioned: Sequence[CaptionedImage], folder: Path
         scores, owners = score_everything(encoder, pictures, [one.captions for one in captioned])
 
     def cells(query: TellingQuery) -> list[Cell]:
-        titles = (f"{query.rank + 1}. {sentences[query.sentence]}", "the best of the others")
-        drawn = (explanation_of(encoder, files[row], sentences[query.sentence]) for row in (query.image, query.rival))
-        return [Cell(title, picture) for title, (picture, _) in zip(titles, drawn, strict=True)]
+        sentence = sentences[query.sentence]
+        right, rival = (
+            explanation_of(encoder, files[row], sentence, longest_side=SHORTEST_SIDE)[0]
+            for row in (query.image, query.rival)
+        )
+        return [Cell(f"rank {query.rank + 1}: {sentence}", right), Cell("", rival)]
 
     best, worst = telling_queries(scores, owners, count=QUERIES_DRAWN)
-    return draw_sheet([[*cells(good), *cells(bad)] for good, bad in zip(best, worst, strict=True)])
+    return draw_sheet(COLUMNS, [[*cells(good), *cells(bad)] for good, bad in zip(best, worst, strict=True)])
 
 
-def explanation_of(encoder: Encoder, image: Path, sentence: str) -> tuple[Image.Image, float]:
+def explanation_of(
+    encoder: Encoder, image: Path, sentence: str, *, longest_side: int = LONGEST_SIDE
+) -> tuple[Image.Image, float]:
     """The drawn picture and the score."""
     try:
         data = read_photograph(image)
@@ -315,7 +325,7 @@ def explanation_of(encoder: Encoder, image: Path, sentence: str) -> tuple[Image.
     boxes = embedding.boxes.tolist()
     words = [DrawnWord(query.words[a.word].text, tuple(boxes[a.region]), a.contribution) for a in answers]
     score = sum(answer.contribution for answer in answers)
-    return draw_words(upright(data), words, score=score), score
+    return draw_words(upright(data), words, score=score, longest_side=longest_side), score
 
 
 @app.command("import")

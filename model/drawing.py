@@ -20,10 +20,12 @@ class DrawnWord:
     contribution: float
 
 
-def draw_words(photograph: Image.Image, words: Sequence[DrawnWord], *, score: float) -> Image.Image:
+def draw_words(
+    photograph: Image.Image, words: Sequence[DrawnWord], *, score: float, longest_side: int = LONGEST_SIDE
+) -> Image.Image:
     """The photograph with a numbered box for every word; beside it the words and their shares of the score."""
     photograph = photograph.convert("RGB")
-    photograph.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    photograph.thumbnail((longest_side, longest_side))
     if max(photograph.size) < SHORTEST_SIDE:
         photograph = ImageOps.contain(photograph, (SHORTEST_SIDE, SHORTEST_SIDE))
     line = 26

@@ -1,17 +1,20 @@
 """The queries that a model answers best and worst, chosen from a score matrix, and laid out on one sheet."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from model.drawing import INK, PAPER
 from model.evaluation.ranks import Owners, Scores, text_to_image_ranks
 
-CELL_WIDTH, CELL_HEIGHT, TITLE_HEIGHT = 720, 480, 52
-TITLE_LENGTH: Final = 66  # letters that fit
+CELL_WIDTH, GAP, LINE = 560, 12, 20
+PICTURE_SIZE: Final = (CELL_WIDTH - 2 * GAP, 360)  # at most
+LETTERS: Final = 62  # of a line of a title
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class TellingQuery:
 @dataclass(frozen=True, slots=True)
 class Cell:
     title: str
-    picture: Image.Image
+    picture: Image.Image | None = None
 
 
 def telling_queries(scores: Scores, owners: Owners, *, count: int) -> tuple[list[TellingQuery], list[TellingQuery]]:
@@ -45,20 +48,27 @@ def telling_queries(scores: Scores, owners: Owners, *, count: int) -> tuple[list
     return described(by_lead[:count]), described(by_lead[::-1][:count])
 
 
-def draw_sheet(rows: Sequence[Sequence[Cell]]) -> Image.Image:
-    """One row of cells below the other."""
-    columns = max(len(row) for row in rows)
-    sheet = Image.new("RGB", (columns * CELL_WIDTH, len(rows) * (CELL_HEIGHT + TITLE_HEIGHT)), PAPER)
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(20)
-    for down, row in enumerate(rows):
-        for across, cell in enumerate(row):
-            left, top = across * CELL_WIDTH, down * (CELL_HEIGHT + TITLE_HEIGHT)
-            pen.text((left + 12, top + 18), _shortened(cell.title), fill=INK, font=font)
-            picture = cell.picture.copy()
-            picture.thumbnail((CELL_WIDTH - 24, CELL_HEIGHT - 12))
-            sheet.paste(picture, (left + 12, top + TITLE_HEIGHT))
+def draw_sheet(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Image.Image:
+    """A heading above every column, and one row of cells below the other."""
+    bands = [_band(row, columns=len(headings)) for row in ([Cell(heading) for heading in headings], *rows)]
+    sheet = Image.new("RGB", (bands[0].width, sum(band.height for band in bands)), PAPER)
+    for band, top in zip(bands, accumulate((band.height for band in bands), initial=0), strict=False):
+        sheet.paste(band, (0, top))
     return sheet
 
 
-def _shortened(title: str) -> str:
-    return title if len(title) <= TITLE_LENGTH else f"{title[: TITLE_LENGTH - 1]}…"
+def _band(cells: Sequence[Cell], *, columns: int) -> Image.Image:
+    """A row, as high as its longest title and its highest picture ask for."""
+    titles = [textwrap.wrap(cell.title, LETTERS) for cell in cells]
+    pictures = [ImageOps.contain(cell.picture, PICTURE_SIZE) if cell.picture is not None else None for cell in cells]
+    below = GAP + LINE * max(map(len, titles))
+    height = below + max((picture.height for picture in pictures if picture is not None), default=0)
+    band = Image.new("RGB", (columns * CELL_WIDTH, height + GAP), PAPER)
+    pen, font = ImageDraw.Draw(band), ImageFont.load_default(16)
+    for across, (lines, picture) in enumerate(zip(titles, pictures, strict=True)):
+        left = across * CELL_WIDTH + GAP
+        for number, line in enumerate(lines):
+            pen.text((left, GAP / 2 + number * LINE), line, fill=INK, font=font)
+        if picture is not None:
+            band.paste(picture, (left, below))
+    return band
