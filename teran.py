@@ -219,7 +219,8 @@ def evaluate(
         pictures = with_progress(read_pictures(pool, files), total=len(files), what="images")
         report = evaluate_encoder(encoder, pictures, [one.captions for one in captioned])
     if plot is not None:
-        plot_ranks({"text to image": report.t2i_ranks, "image to text": report.i2t_ranks}).save(plot)
+        ranks = {"text to image": report.t2i_ranks, "image to text": report.i2t_ranks}
+        plot_ranks(ranks, items=max(report.images, report.captions)).save(plot)
     if as_json:
         print(json.dumps(report.to_json()))
     else:
@@ -268,7 +269,9 @@ def draw(
     image: Annotated[Path | None, typer.Argument(help="a photograph; it need not be indexed")] = None,
     sentence: Annotated[str | None, typer.Argument()] = None,
     captions: Annotated[Path | None, typer.Option(help="in place of the two: the captions of --images")] = None,
-    images: Annotated[Path | None, typer.Option(help="a folder: draw its ten best and ten worst queries (.jpg is small)")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="a folder: draw its ten best and ten worst queries (.jpg is small)")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="only captions whose `split` is this")] = None,
     model: Model = None,
     device: Device = None,

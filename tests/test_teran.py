@@ -158,9 +158,11 @@ def test_evaluation_is_that_by_hand(teran_run, photos, tmp_path, tiny_encoder, p
     lines.append({"image": "0005.jpg", "captions": ["not of this split"], "split": "train"})
     captions = tmp_path / "captions.jsonl"
     captions.write_text("\n".join(json.dumps(line) for line in lines))
-    status, output, _ = teran_run("evaluate", "--captions", captions, "--images", photos, "--split", "test", "--json")
+    arguments = ("--captions", captions, "--images", photos, "--split", "test", "--plot", tmp_path / "plot.png")
+    status, output, _ = teran_run("evaluate", *arguments, "--json")
     expected = evaluated_by_hand(tiny_encoder, pool, [caption for line in lines[:5] for caption in line["captions"]])
     assert status == 0 and output.count("\n") == 1 and json.loads(output) == expected
+    assert (tmp_path / "plot.png").exists()
 
 
 def evaluated_by_hand(encoder: Encoder, pool, captions: list[str]) -> dict:
