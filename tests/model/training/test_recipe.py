@@ -1,5 +1,6 @@
 """Recipes: those that ship can be read, and a wrong one is told what is allowed."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from model.errors import BadRecipe
 from model.training.recipe import read_recipe
 
-RECIPES = Path(__file__).resolve().parents[3] / "model" / "training" / "recipes"
+ROOT = Path(__file__).resolve().parents[3]
+RECIPES = ROOT / "model" / "training" / "recipes"
+DOCUMENT = ROOT / "docs" / "training.md"
 GOOD = """
 name = "small"
 [data]
@@ -26,6 +29,15 @@ optimization = { epochs = 2, lr = 1e-3 }
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_recipe_that_ships_can_be_read(path):
     assert read_recipe(path).stages[-1].kind in ("align", "hat", "selfalign")
+
+
+def test_the_recipes_of_the_document_can_be_read(tmp_path):
+    whole, features = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    stages = whole[whole.index("[[stages]]") :].replace('views = "stored"', "")
+    (tmp_path / "whole.toml").write_text(whole)
+    (tmp_path / "features.toml").write_text(f'name = "mine"\n{features}{stages}')
+    assert read_recipe(tmp_path / "whole.toml").model.start == "bundled"
+    assert read_recipe(tmp_path / "features.toml").model.teran.bert.width == 256
 
 
 @pytest.mark.parametrize(
