@@ -54,15 +54,15 @@ def _split_lines(table: DataTable, root: Path) -> tuple[list[CaptionedImage], li
     if table.validation is not None:
         named = [image for split in table.train for image in read_captions(path, split=split)]
         return named, read_captions(path, split=table.validation)
-    train: list[CaptionedImage] = []
-    validation: list[CaptionedImage] = []
-    for image in read_captions(path):
+    every, train, validation = read_captions(path), list[CaptionedImage](), list[CaptionedImage]()
+    for image in every:
         if image.split is None or image.split in table.train:
             (validation if _share(image.image) < table.held_out else train).append(image)
     if not train or not validation:
+        others = sorted({image.split for image in every if image.split is not None} - set(table.train))
         raise BadRecipe(
-            f"{path}: {len(train)} images to train on and {len(validation)} held out: there must be more, without a"
-            f" `split`, or with one that data.train names: {', '.join(table.train)}"
+            f"{path}: {len(train)} images to train on and {len(validation)} held out: there must be more"
+            + (f"; left out are the splits that data.train does not name: {', '.join(others)}" if others else "")
         )
     return train, validation
 

@@ -40,9 +40,9 @@ def test_of_other_splits_nothing_is_trained_on_or_held_out(tmp_path):
     assert names(train) | names(validation) == {name for row, name in enumerate(named) if row % 3 != 1}
 
 
-def test_where_no_image_is_of_the_splits_to_train_on_it_says_which_those_are(tmp_path):
+def test_where_no_image_is_of_the_splits_to_train_on_it_says_which_there_are(tmp_path):
     write_lines(tmp_path, ["training"] * 8)
-    with pytest.raises(BadRecipe, match=r"0 images to train on and 0 held out.*data\.train names: train"):
+    with pytest.raises(BadRecipe, match=r"0 images to train on and 0 held out.*data\.train does not name: training$"):
         read_training_data(table(), tmp_path)
 
 
