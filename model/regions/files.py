@@ -49,9 +49,9 @@ class FeatureFiles:
         width = regions.features.shape[2]
         if width != self.feature_width:
             raise BadFeatures(f"the features in {self.root} are {width} wide; the model takes {self.feature_width}")
-        furthest = regions.boxes.amax(dim=(1, 2))  # [N]
-        for image, share in zip(images, furthest.tolist(), strict=True):
-            if share > 1 + BEYOND or regions.boxes.min() < -BEYOND:
+        beyond = (regions.boxes < -BEYOND) | (regions.boxes > 1 + BEYOND)
+        for image, outside in zip(images, beyond.flatten(1).any(dim=1).tolist(), strict=True):
+            if outside:
                 raise BadFeatures(
                     f"boxes of {image.feature_id} lie outside of its {image.width} x {image.height} pixels:"
                     " they were found in a picture of another size"

@@ -60,3 +60,9 @@ def test_an_empty_file_is_named(folder):
     (folder / "bu_att" / "dog.npz").write_bytes(b"")
     with pytest.raises(BadFeatures, match="features of image dog cannot be read"):
         FeatureFiles(folder, WIDTH).extract([picture("dog.jpg")])
+
+
+def test_of_several_pictures_the_one_whose_boxes_lie_outside_is_named(folder):
+    np.save(folder / "bu_box" / "dog.npy", np.array([[-40, 0, 640, 480]] * 5, np.float32))
+    with pytest.raises(BadFeatures, match="boxes of dog lie outside"):
+        FeatureFiles(folder, WIDTH).extract([picture("beach.jpg"), picture("dog.jpg")])
