@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from model.regions.mobilenet import MobileNetV2, MobileNetV2Config
@@ -67,6 +68,29 @@ def test_a_student_comes_nearer_to_its_teacher_and_is_what_the_network_becomes(t
     pixels = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
         torch.testing.assert_close(network(pixels), student.network(pixels), atol=1e-4, rtol=1e-4)
+
+
+def test_in_a_step_normalisations_go_three_times_as_far_as_filters(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    network = MobileNetV2(MobileNetV2Config(width=0.125, last_width=8))
+    student, optimization = Student(network), Optimization(epochs=1, lr=1e-3, warmup_steps=1, weight_decay=0.0)
+    config = DistilConfig("one", optimization, Path("none"), side=32, images=8)
+    arithmetic = Arithmetic(torch.device("cpu"), torch.float32)
+
+    def teach(pixels: torch.Tensor) -> list[torch.Tensor]:
+        x = network.normalised(pixels)
+        return [(x := piece(x)).detach() for piece in network.pieces()]
+
+    task = DistilTask(student, teach, config, pictures=pictures, validation=pictures, arithmetic=arithmetic)
+    before = {name: weight.detach().clone() for name, weight in student.named_parameters()}
+    assert run_stage(
+        task, optimization, run=tmp_path, identity="", hardware=OneProcess(arithmetic.device),
+        watch=lambda _: None, stopping=threading.Event(),
+    )  # fmt: skip
+    after = torch.load(tmp_path / "last.pt", weights_only=True)["module"]
+    far = {name: float((after[name] - weight).abs().max()) for name, weight in before.items()}
+    norms, filters = (max(far[name] for name in far if (".norm." in name) is norm) for norm in (True, False))
+    assert norms == pytest.approx(3 * filters, rel=0.05) and filters == pytest.approx(1e-3, rel=0.05)
 
 
 def test_mixing_blends_every_second_view_with_its_neighbour():

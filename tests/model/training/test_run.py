@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from model.checkpoint import load_encoder, read_config
+from model.checkpoint import WEIGHTS, load_encoder, read_config
 from model.errors import BadRecipe
+from model.regions.mobilenet import MobileNetV2, MobileNetV2Config
+from model.training.beginning import begin
+from model.training.distil import Student
 from model.training.log import read_log
 from model.training.recipe import Recipe, read_recipe
 from model.training.run import Places, train_recipe
@@ -33,11 +37,33 @@ captions = 1
 {more}
 optimization = {{ epochs = 1, lr = 1e-3, warmup_steps = 1 }}
 """
+DISTILLED = f"""
+[model]
+vocabulary_size = 120
+pretrained = "begun.onnx"
+teran = {{ feature_width = 12, {SIZES}, bert = {BERT} }}
+windows = {{ feature_width = 12, picture_side = 64, convnet = {{ kind = "mobilenetv2" }} }}
+[[stages]]
+kind = "distil"
+name = "distil"
+teacher = "teacher.onnx"
+side = 32
+images = 4
+optimization = {{ epochs = 1, lr = 1e-2, warmup_steps = 1 }}
+"""
+IMAGE_SIDE = "trainee.teran.image_side.projection.weight"
+SENTENCE_SIDE = "trainee.teran.sentence_side.projection.weight"
 
 
 def recipe(folder: Path, *parts: str) -> Recipe:
     (folder / "recipe.toml").write_text('name = "small"\n' + "\n".join(parts))
     return read_recipe(folder / "recipe.toml")
+
+
+def last_weights(folder: Path, stage: str) -> dict[str, torch.Tensor]:
+    """Of the last step."""
+    weights: dict[str, torch.Tensor] = torch.load(folder / "work" / stage / "last.pt", weights_only=True)["module"]
+    return weights
 
 
 def train(described: Recipe, folder: Path, *, stopping: threading.Event | None = None) -> bool:
@@ -63,8 +89,7 @@ def test_pictures_are_trained_on_first_stored_and_then_fresh(captioned):
     stages = STAGE.format(name="sides", more='views = "stored"') + STAGE.format(name="whole", more="convnet_lr = 1e-3")
     described = recipe(captioned, PICTURES, WINDOWS, stages)
     assert train(described, captioned)
-    weights = [torch.load(captioned / "work" / name / "last.pt", weights_only=True) for name in ("sides", "whole")]
-    stem = [one["module"]["trainee.regions.convnet.stem.weight"] for one in weights]
+    stem = [last_weights(captioned, name)["trainee.regions.convnet.stem.weight"] for name in ("sides", "whole")]
     assert not torch.equal(stem[0], stem[1])
     encoder = load_encoder(str(captioned / "work" / "checkpoint"))
     assert encoder.name == "small" and encoder.encode_sentences(["a dog"])
@@ -77,13 +102,29 @@ def tutored(folder: Path, start: Path, tutor: Path | None) -> Recipe:
 
 
 def test_a_tutor_changes_what_is_learned(captioned, tiny_checkpoint, other_checkpoint):
-    losses = []
+    learned, losses = [], []
     for tutor in (None, other_checkpoint):
         assert train(tutored(captioned, tiny_checkpoint, tutor), captioned)
+        learned.append(last_weights(captioned, "sides"))
         losses.append(float(read_log(captioned / "work" / "sides")[-1]["loss"]))
         shutil.rmtree(captioned / "work" / "sides")
     assert losses[1] > losses[0] + 1
+    for name in (IMAGE_SIDE, SENTENCE_SIDE):
+        assert not torch.equal(learned[0][name], learned[1][name])
     assert load_encoder(str(captioned / "work" / "checkpoint")).encode_sentences(["a dog"])
+
+
+@pytest.mark.parametrize("only", ["soft_targets = 0.0", "likeness = 0.0"])
+def test_a_sentence_encoder_as_a_teacher_changes_what_is_learned(captioned, tiny_checkpoint, teacher, only):
+    learned = []
+    for more in ("", f'teacher = {{ model = "teacher", {only} }}'):
+        stage = STAGE.format(name="sides", more=more)
+        assert train(recipe(captioned, PICTURES, f'[model]\nstart = "{tiny_checkpoint}"', stage), captioned)
+        learned.append(last_weights(captioned, "sides"))
+        shutil.rmtree(captioned / "work" / "sides")
+    for name in (IMAGE_SIDE, SENTENCE_SIDE):
+        assert not torch.equal(learned[0][name], learned[1][name])
+    assert set(load_file(captioned / "work" / "checkpoint" / WEIGHTS)) == set(load_file(tiny_checkpoint / WEIGHTS))
 
 
 def test_a_run_does_not_go_on_with_a_tutor_that_was_changed(captioned, tiny_checkpoint, other_checkpoint):
@@ -97,8 +138,55 @@ def test_a_run_does_not_go_on_with_a_tutor_that_was_changed(captioned, tiny_chec
 
 def test_training_goes_on_from_a_checkpoint(captioned, tiny_checkpoint):
     described = recipe(captioned, PICTURES, f'[model]\nstart = "{tiny_checkpoint}"', STAGE.format(name="more", more=""))
+    begin(described, (), root=captioned, text=captioned).save(captioned / "begun", name="", dtype=torch.float32)
+    begun, given = (load_file(folder / WEIGHTS) for folder in (captioned / "begun", tiny_checkpoint))
+    assert begun.keys() == given.keys() and all(torch.equal(begun[key], given[key]) for key in given)
     assert train(described, captioned)
     assert read_config(captioned / "work" / "checkpoint")["teran"] == read_config(tiny_checkpoint)["teran"]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_the_weights_of_the_checkpoint_are_of_the_type_that_the_recipe_names(captioned, tiny_checkpoint, dtype):
+    described = recipe(
+        captioned,
+        f'dtype = "{dtype}"',
+        PICTURES,
+        f'[model]\nstart = "{tiny_checkpoint}"',
+        STAGE.format(name="more", more=""),
+    )
+    assert train(described, captioned)
+    weights = load_file(captioned / "work" / "checkpoint" / WEIGHTS).values()
+    assert {str(weight.dtype) for weight in weights if weight.is_floating_point()} == {f"torch.{dtype}"}
+    assert load_encoder(str(captioned / "work" / "checkpoint")).encode_sentences(["a dog"])
+
+
+def test_what_was_distilled_is_in_the_checkpoint(captioned):
+    write_onnx(captioned / "teacher.onnx", std=0.1)
+    write_onnx(captioned / "begun.onnx", std=1.0)
+    assert train(recipe(captioned, PICTURES, DISTILLED, STAGE.format(name="sides", more='views = "stored"')), captioned)
+    distances = [float(row["distance"]) for row in read_log(captioned / "work" / "distil")]
+    assert distances[-1] == min(distances) < distances[0] - 1
+    network = MobileNetV2(MobileNetV2Config())
+    student = Student(network)
+    student.load_state_dict(torch.load(captioned / "work" / "distil" / "best.pt", weights_only=True))
+    student.fill(network)
+    finished = load_file(captioned / "work" / "checkpoint" / WEIGHTS)
+    for name, weight in network.state_dict().items():
+        assert torch.equal(finished[f"regions.convnet.{name}"], weight)
+
+
+def write_onnx(path: Path, *, std: float) -> None:
+    """The convolutions of a random MobileNetV2, as a deployed file has them."""
+    onnx = pytest.importorskip("onnx")
+    torch.manual_seed(0)
+    nodes, weights = [], []
+    for number, convolution in enumerate(MobileNetV2(MobileNetV2Config()).convolutions()):
+        torch.nn.init.normal_(convolution.weight, std=std)
+        names = [f"weight{number}", f"bias{number}"]
+        nodes.append(onnx.helper.make_node("Conv", [f"x{number}", *names], [f"x{number + 1}"]))
+        values = [value.detach().numpy() for value in (convolution.weight, convolution.bias)]
+        weights += map(onnx.numpy_helper.from_array, values, names)
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "network", [], [], weights)), str(path))
 
 
 def test_a_stopped_training_says_so_and_goes_on(captioned):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from transformers import AutoModel, BertConfig, BertModel, BertTokenizerFast
+from transformers import AutoModel, BertTokenizerFast
 
 from model.errors import BadRecipe
 from model.teran.tokenizer import Tokenizer
@@ -16,20 +16,6 @@ from model.training.sentence_teacher import Guesses, Meanings, SentenceTeacherCo
 
 CAPTIONS = [("a dog .", "a brown dog on a beach"), ("a red ball",), ("two dogs run .", "a ball .")]
 ARITHMETIC = Arithmetic(torch.device("cpu"), torch.float32)
-
-
-@pytest.fixture
-def teacher(tiny_checkpoint, tmp_path) -> Path:
-    """A BERT of 8 numbers a token, with the words of the tiny checkpoint."""
-    folder = tmp_path / "teacher"
-    torch.manual_seed(0)
-    tokenizer = BertTokenizerFast.from_pretrained(tiny_checkpoint)
-    config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
-    )
-    BertModel(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def ask(name: str, folder: Path) -> Meanings:

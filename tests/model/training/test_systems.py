@@ -7,10 +7,12 @@ from shutil import copytree
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import BertConfig, BertModel, SwinConfig, SwinModel
 
-from model.checkpoint import load_encoder, read_config
+from model.checkpoint import WEIGHTS, load_encoder, read_config
 from model.errors import BadFeatures, BadRecipe
+from model.training.beginning import begin
 from model.training.loop import Progress
 from model.training.recipe import Recipe, read_recipe
 from model.training.run import Places, train_recipe
@@ -94,19 +96,33 @@ def test_stopped_within_an_epoch_it_goes_on_bit_for_bit(folder, system):
 @pytest.mark.parametrize("system", MODELS)
 def test_training_goes_on_from_a_checkpoint_of_the_same_system(folder, system):
     train(recipe(folder, system), folder, folder / "first")
-    train(recipe(folder, system, model='start = "first/checkpoint"'), folder, folder / "second")
-    first, second = (read_config(folder / name / "checkpoint") for name in ("first", "second"))
-    assert first == second
+    described = recipe(folder, system, model='start = "first/checkpoint"')
+    first, begun = load_file(folder / "first" / "checkpoint" / WEIGHTS), begun_weights(described, folder, folder)
+    assert first.keys() == begun.keys() and all(torch.equal(first[key], begun[key]) for key in first)
+    train(described, folder, folder / "second")
+    configs = [read_config(folder / name / "checkpoint") for name in ("first", "second")]
+    assert configs[0] == configs[1]
+
+
+def begun_weights(described: Recipe, root: Path, text: Path) -> dict[str, torch.Tensor]:
+    """Those of a checkpoint that is written before anything is learned."""
+    begin(described, (), root=root, text=text).save(root / "begun", name="begun", dtype=torch.float32)
+    return load_file(root / "begun" / WEIGHTS)
 
 
 def test_with_a_rate_of_nothing_the_backbones_of_hat_stay_as_they_are(folder):
-    (folder / "hat").mkdir()
-    train(recipe(folder, "hat", stage="backbone_lr = 0.0\n"), folder, folder / "work")
-    train(recipe(folder, "hat", stage="backbone_lr = 1e-3\n"), folder, folder / "other")
-    still, learned = (torch.load(folder / name / "stage" / "last.pt", weights_only=True) for name in ("work", "other"))
-    name = "network.sentence_side.bert.encoder.layer.0.output.dense.weight"
-    assert not torch.equal(still["module"][name], learned["module"][name])
-    assert name not in str(still["optimizer"].keys())
+    begun = None
+    for rate in (0.0, 1e-3):
+        described = recipe(folder, "hat", stage=f"backbone_lr = {rate}\n")
+        train(described, folder, folder / str(rate))
+        begun = begun or begun_weights(described, folder, folder / str(rate) / "text")
+        learned = torch.load(folder / str(rate) / "stage" / "last.pt", weights_only=True)["module"]
+        moved = {
+            name for name, weight in begun.items() if not torch.equal(learned[name.replace("hat0", "network")], weight)
+        }
+        backbones = {name for name in begun if ".swin." in name or ".bert." in name}
+        assert (moved & backbones == set()) is (rate == 0.0)
+        assert "hat0.image_side.projections.0.weight" in moved
 
 
 def test_hat_begins_with_a_swin_and_a_bert_of_others(folder):
