@@ -1,10 +1,22 @@
 """What tests of training share."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast
+
+from tests.photographs import write_photographs
+
+
+@pytest.fixture
+def captioned(tmp_path) -> Path:
+    """A folder with photographs, and a caption of each."""
+    paths = write_photographs(tmp_path / "pictures", range(16))
+    lines = [{"image": path.name, "captions": [f"a dog number {path.stem} ."]} for path in paths]
+    (tmp_path / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return tmp_path
 
 
 @pytest.fixture

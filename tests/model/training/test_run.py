@@ -18,7 +18,6 @@ from model.training.distil import Student
 from model.training.log import read_log
 from model.training.recipe import Recipe, read_recipe
 from model.training.run import Places, train_recipe
-from tests.photographs import write_photographs
 
 SIZES = "embedding_width = 8, image_layers = 1, joint_layers = 1, heads = 2, feedforward = 16"
 BERT = "{ width = 16, layers = 1, heads = 2, feedforward = 32, positions = 64 }"
@@ -69,17 +68,6 @@ def last_weights(folder: Path, stage: str) -> dict[str, torch.Tensor]:
 def train(described: Recipe, folder: Path, *, stopping: threading.Event | None = None) -> bool:
     places = Places(root=folder, work=folder / "work", output=folder / "work" / "checkpoint")
     return train_recipe(described, places, device="cpu", watch=lambda _: None, stopping=stopping or threading.Event())
-
-
-@pytest.fixture
-def captioned(tmp_path) -> Path:
-    lines = [{"image": path.name, "captions": [f"a dog number {path.stem} ."]} for path in _pictures(tmp_path)]
-    (tmp_path / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    return tmp_path
-
-
-def _pictures(folder: Path) -> list[Path]:
-    return write_photographs(folder / "pictures", range(16))
 
 
 PICTURES = '[data]\ncaptions = "captions.jsonl"\nimages = "pictures"\nheld_out = 0.3\n'

@@ -13,6 +13,7 @@ from transformers import BertConfig, BertModel, SwinConfig, SwinModel
 from model.checkpoint import WEIGHTS, load_encoder, read_config
 from model.errors import BadFeatures, BadRecipe
 from model.training.beginning import begin
+from model.training.data import read_training_data
 from model.training.loop import Progress
 from model.training.recipe import Recipe, read_recipe
 from model.training.run import Places, train_recipe
@@ -106,7 +107,8 @@ def test_training_goes_on_from_a_checkpoint_of_the_same_system(folder, system):
 
 def begun_weights(described: Recipe, root: Path, text: Path) -> dict[str, torch.Tensor]:
     """Those of a checkpoint that is written before anything is learned."""
-    begin(described, (), root=root, text=text).save(root / "begun", name="begun", dtype=torch.float32)
+    captions = [caption for own in read_training_data(described.data, root)[0].captions for caption in own]
+    begin(described, captions, root=root, text=text).save(root / "begun", name="begun", dtype=torch.float32)
     return load_file(root / "begun" / WEIGHTS)
 
 
