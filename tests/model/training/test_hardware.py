@@ -71,17 +71,21 @@ def in_two_processes(program: str, folder: Path) -> list[list[str]]:
     """What each has told, by rank."""
     (folder / "program.py").write_text(program)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]  # on a free port
-    told = subprocess.run(
+    with subprocess.Popen(
         [*launch, str(folder / "program.py"), str(folder)],
         cwd=ROOT,
         env={"PYTHONPATH": ":".join([str(ROOT), *sys.path]), "PATH": "/usr/bin", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
-    )
-    assert told.returncode == 0, told.stderr
-    results = sorted(line.split() for line in told.stdout.splitlines() if line.startswith("RESULT"))
-    assert [rank for _, rank, *_ in results] == ["0", "1"], told.stderr
+    ) as launched:
+        try:
+            told, complaints = launched.communicate(timeout=100)
+        finally:
+            launched.terminate()  # it ends both; if it were killed, they would live on
+    assert launched.returncode == 0, complaints
+    results = sorted(line.split() for line in told.splitlines() if line.startswith("RESULT"))
+    assert [rank for _, rank, *_ in results] == ["0", "1"], complaints
     return [rest for _, _, *rest in results]
 
 
