@@ -204,5 +204,7 @@ def _failed(one: _Identified, code: str, detail: str) -> Outcome:
 
 def _of_copy(copy: Photograph, first: Outcome) -> Outcome:
     """The same bytes a second time: known where the first were indexed, and as broken where they were."""
+    if first.code == CHANGED:
+        return replace(first, photograph=copy, detail=f"its copy {first.photograph.source} changed: index it again")
     fate = Fate.DUPLICATE if first.fate is Fate.INDEXED else first.fate
     return replace(first, photograph=copy, fate=fate)

@@ -8,7 +8,7 @@ from types import FrameType
 
 
 def stop_on_signal(*, watched: bool, told: str = "") -> threading.Event:
-    """Set by SIGTERM and Ctrl-C, of which a second one ends the process at once; then `told` is said.
+    """Set by SIGTERM and Ctrl-C. Where `told` is then said, the same a second time ends the process at once.
 
     When watched, it is also set by the end of standard input, which is the end of the watcher.
     """
@@ -16,8 +16,8 @@ def stop_on_signal(*, watched: bool, told: str = "") -> threading.Event:
 
     def stop(number: int, _frame: FrameType | None) -> None:
         stopping.set()
-        signal.signal(number, signal.SIG_DFL)
         if told:
+            signal.signal(number, signal.SIG_DFL)
             os.write(sys.stderr.fileno(), told.encode())
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -31,7 +31,7 @@ def image_to_text_ranks(scores: Scores, owners: Owners) -> Ranks:
     ranks = np.full(len(scores), len(owners), dtype=np.int64)
     order = np.argsort(-scores, axis=1, kind="stable")  # [N, C]
     for image, sentences in enumerate(order):
-        found = np.flatnonzero(owners[sentences] == image)
+        found = np.flatnonzero((owners[sentences] == image) & ~np.isnan(scores[image, sentences]))
         if len(found):
             ranks[image] = found[0]
     return ranks

@@ -1,5 +1,6 @@
 """The TERAN that a recipe begins with: the sizes and first weights of its parts, and its vocabulary."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,8 +38,14 @@ class TeranBeginning:
 
     def check_reads(self, caption: str) -> None:
         """Raises BadSentence for what this model would not read in use either."""
-        config = self.trainee.teran.config
-        check_sentence(self.tokenizer(caption, append_full_stop=True), longest=config.bert.positions)
+        self._check(caption, longest=self.trainee.teran.config.bert.positions)
+
+    def check_reads_beginning(self, caption: str) -> None:
+        """The same for one that is cut when it is too long."""
+        self._check(caption, longest=sys.maxsize)
+
+    def _check(self, caption: str, *, longest: int) -> None:
+        check_sentence(self.tokenizer(caption, append_full_stop=True), longest=longest)
 
     def save(self, folder: Path, *, name: str, dtype: torch.dtype) -> None:
         trainee, tokenizer = self.trainee, self.tokenizer

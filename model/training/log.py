@@ -36,19 +36,22 @@ class TrainingLog:
 def read_log(run: Path) -> list[dict[str, float]]:
     """The rows of a run's log; what was not measured at a step is not in its row.
 
-    They end where a power cut has torn one.
+    They end where a power cut has torn one, or a training has gone on after one that it tore.
     """
     path = run / NAME
     if not path.exists():
         return []
-    rows = []
+    rows: list[dict[str, float]] = []
     with path.open(newline="", errors="replace") as file:
         for row in csv.DictReader(file):
             try:
-                rows.append({name: float(value) for name, value in row.items() if value})
+                read = {name: float(value) for name, value in row.items() if value}
             except (TypeError, ValueError):  # more cells than columns, or no number in one
                 break
-    return [row for row in rows if "step" in row]
+            if "step" not in read or (rows and read["step"] <= rows[-1]["step"]):
+                break
+            rows.append(read)
+    return rows
 
 
 def _board(run: Path, after: int) -> Any:  # noqa: ANN401  the library need not be there

@@ -180,7 +180,7 @@ class _Stage(Generic[Batch]):
         if scaler.get_scale() < LEAST_SCALE if scaler.is_enabled() else not math.isfinite(loss):
             raise Diverged(
                 f"{self._run.name}: the loss is {loss} at step {self._state.step + 1}:"
-                " lower `lr` or `clip` of the stage and delete its folder; `best` in it holds the best weights so far"
+                " lower `lr` or `clip` of the stage and name another --work; `best` of this one holds its best weights"
             )
 
     def _prefetched(self) -> Iterator[list[Batch]]:

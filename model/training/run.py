@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model.checkpoint import fingerprint
 from model.errors import BadRecipe
 from model.framing import Framing
 from model.regions.files import FeatureFiles
@@ -61,6 +62,8 @@ def train_recipe(recipe: Recipe, places: Places, *, device: str, watch: Watch, s
         begun = begin(recipe, captions, root=places.root, text=places.work / "text")
     begun.module.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     course = _Course(recipe, places, hardware, begun, _student(begun, recipe, hardware), train, validation)
+    for stage in recipe.stages:
+        _check_stage(stage, train, hardware)
     for number, stage in enumerate(recipe.stages, start=1):
         logger.info("stage %s", stage.name)
         run, identity = places.work / stage.name, course.identity(recipe.stages[:number])
@@ -80,6 +83,17 @@ def train_recipe(recipe: Recipe, places: Places, *, device: str, watch: Watch, s
     if hardware.rank == 0:
         course.publish()
     return True
+
+
+def _check_stage(stage: Stage, train: CaptionedImages, hardware: Hardware) -> None:
+    """Before the stages ahead of it take their hours."""
+    if not isinstance(stage, DistilConfig) and len(train) < stage.images:
+        raise BadRecipe(
+            f"stage {stage.name}: the {len(train)} images to train on are no batch of {stage.images}:"
+            " lower `images` of the stage"
+        )
+    if stage.optimization.dtype == torch.float16 and hardware.device.type == "cpu":
+        raise BadRecipe(f"stage {stage.name}: float16 is for GPUs; take bfloat16 or float32")
 
 
 def _student(begun: Beginning, recipe: Recipe, hardware: Hardware) -> Student | None:
@@ -109,14 +123,7 @@ class _Course:
     validation: CaptionedImages
 
     def task(self, stage: Stage) -> Task[Any]:
-        if not isinstance(stage, DistilConfig) and len(self.train) < stage.images:
-            raise BadRecipe(
-                f"stage {stage.name}: the {len(self.train)} images to train on are no batch of {stage.images}:"
-                " lower `images` of the stage"
-            )
         arithmetic = Arithmetic(self.hardware.device, stage.optimization.dtype)
-        if arithmetic.dtype == torch.float16 and arithmetic.device.type == "cpu":
-            raise BadRecipe(f"stage {stage.name}: float16 is for GPUs; take bfloat16 or float32")
         match stage:
             case AlignConfig():
                 return self._align_task(stage, arithmetic)
@@ -128,24 +135,26 @@ class _Course:
                 return self._selfalign_task(stage, arithmetic)
 
     def identity(self, stages: Sequence[Stage]) -> str:
-        """All that the weights after these stages depend on; how often a checkpoint is written is no part of it."""
+        """What the weights after these stages depend on: of pictures and features the names, for data may be moved.
+
+        How often a checkpoint is written is no part of it.
+        """
         told = [replace(one, optimization=replace(one.optimization, checkpoint_every=1)) for one in stages]
         data = digest(part for one in (self.train, self.validation) for part in one.told())
         taught_by = [self._taught_by(stage) for stage in stages]
         return repr((self.begun.origin, data, self.recipe.model, told, self.hardware.processes, taught_by))
 
-    def _taught_by(self, stage: Stage) -> list[str]:
+    def _taught_by(self, stage: Stage) -> str:
         """What a stage learns from beside the captioned images."""
         root = self.places.root
-        places: list[str | Path] = []
+        told = []
         match stage:
             case DistilConfig():
-                pictures = digest(picture.name for picture in self._more_pictures(stage))
-                return [content_of(root / stage.teacher), pictures]
+                told = [content_of(root / stage.teacher), *(picture.name for picture in self._more_pictures(stage))]
             case AlignConfig(teacher=teacher, tutor=tutor):
-                places += [place_of(teacher.model, root)] if teacher is not None else []
-                places += [checkpoint_folder(tutor.model, root)] if tutor is not None else []
-        return [content_of(place) for place in places]
+                told += [content_of(place_of(teacher.model, root))] if teacher is not None else []
+                told += [fingerprint(checkpoint_folder(tutor.model, root))] if tutor is not None else []
+        return digest(told)
 
     def _more_pictures(self, stage: DistilConfig) -> list[Path]:
         return [file for folder in stage.pictures for file in list_pictures(self.places.root / folder)]
@@ -164,13 +173,15 @@ class _Course:
         return self.begun
 
     def _align_task(self, stage: AlignConfig, arithmetic: Arithmetic) -> AlignTask:
-        check_readable((self.train, self.validation), self._teran.check_reads)
+        check_readable([self.train], self._teran.check_reads_beginning)
+        check_readable([self.validation], self._teran.check_reads)
         tutor = load_tutor(stage.tutor, self._teran, root=self.places.root) if stage.tutor is not None else None
+        longest = min(stage.longest, self._teran.trainee.teran.config.bert.positions)
         with first_alone(self.hardware):
             train, validation = (
                 Split(
                     self._images(images, stage, arithmetic, views=views),
-                    CaptionedSet(images.captions, self._teran.tokenizer, longest=stage.longest),
+                    CaptionedSet(images.captions, self._teran.tokenizer, longest=longest),
                 )
                 for images, views in ((self.train, stage.stored_views), (self.validation, 1))
             )

@@ -75,6 +75,22 @@ def test_a_file_that_changes_meanwhile_is_not_indexed_as_what_it_was(tmp_path, c
     assert not list(collection.glob(f"{SEGMENTS}/*"))
 
 
+def test_of_copies_whose_first_changes_each_is_told_of_and_the_next_call_indexes_them(
+    tmp_path, collection, tiny_encoder, pool
+):
+    first, copy = tmp_path / "first.jpg", tmp_path / "copy.jpg"
+    for path in (first, copy):
+        path.write_bytes(jpeg(0))
+    with SlowPool(processes=1, framing=tiny_encoder.framing) as slow:
+        outcomes = index_photographs(photographs(first, copy), collection, encoder=tiny_encoder, pool=slow)
+    assert {outcome.detail for outcome in outcomes} == {
+        "the file changed while it was indexed: index it again",
+        f"its copy {first} changed: index it again",
+    }
+    again = index_photographs(photographs(first, copy), collection, encoder=tiny_encoder, pool=pool)
+    assert fates(again) == {"first.jpg": Fate.INDEXED, "copy.jpg": Fate.INDEXED}
+
+
 def test_a_call_makes_one_commit_with_all_that_is_known_of_the_images(tmp_path, collection, tiny_encoder, pool):
     paths = write_photographs(tmp_path, range(5))
     index_photographs(photographs(*paths, item="job/1"), collection, encoder=tiny_encoder, pool=pool)

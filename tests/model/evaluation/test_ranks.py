@@ -22,6 +22,7 @@ def test_ranks_are_those_of_a_sorted_list():
 def test_what_is_no_number_is_found_last():
     scores = np.full((3, 3), np.nan, np.float32)
     assert text_to_image_ranks(scores, np.arange(3)).tolist() == [3, 3, 3]
+    assert image_to_text_ranks(scores, np.arange(3)).tolist() == [3, 3, 3]
 
 
 def test_metrics_count_ranks_from_one():

@@ -80,7 +80,7 @@ def in_two_processes(program: str, folder: Path) -> list[list[str]]:
         text=True,
     ) as launched:
         try:
-            told, complaints = launched.communicate(timeout=100)
+            told, complaints = launched.communicate(timeout=300)
         finally:
             launched.terminate()  # it ends both; if it were killed, they would live on
     assert launched.returncode == 0, complaints

@@ -229,7 +229,7 @@ def test_what_an_earlier_stage_learned_does_not_count_in_the_norm(tokenizer, tmp
     assert all(torch.equal(a, b) for a, b in zip(clean.module.parameters(), used.module.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("torn", ["21,4.2", "21,\0\0\0", "21,1,2,3,4,5,6,7,8,9,10,11,12,13", "1.5e-"])
+@pytest.mark.parametrize("torn", ["1", "21,4.2", "21,\0\0\0", "21,1,2,3,4,5,6,7,8,9,10,11,12,13", "1.5e-"])
 def test_a_log_that_a_power_cut_has_torn_is_gone_on_with(tokenizer, tmp_path, torn):
     assert not train(make_task(tokenizer), tmp_path, stop_after=7)
     with (tmp_path / "log.csv").open("a") as log:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,27 @@ def test_what_was_distilled_is_in_the_checkpoint(captioned):
     finished = load_file(captioned / "work" / "checkpoint" / WEIGHTS)
     for name, weight in network.state_dict().items():
         assert torch.equal(finished[f"regions.convnet.{name}"], weight)
+
+
+def test_a_stage_that_cannot_run_is_refused_before_the_first(captioned):
+    second = STAGE.format(name="second", more="").replace("images = 4", "images = 400")
+    described = recipe(captioned, PICTURES, WINDOWS, STAGE.format(name="first", more="convnet_lr = 1e-3"), second)
+    with pytest.raises(BadRecipe, match=r"stage second: the \d+ images to train on are no batch of 400"):
+        train(described, captioned)
+    assert not (captioned / "work" / "first").exists()
+
+
+def test_a_long_caption_is_cut_in_training_and_refused_where_it_validates(captioned):
+    lines = [json.loads(line) for line in (captioned / "captions.jsonl").read_text().splitlines()]
+    for number, line in enumerate(lines):
+        line["split"] = "val" if number % 3 == 0 else "train"
+    parts = (PICTURES + 'validation = "val"\n', WINDOWS, STAGE.format(name="sides", more="convnet_lr = 1e-3"))
+    for longer, refused in ((1, False), (0, True)):
+        shutil.rmtree(captioned / "work", ignore_errors=True)
+        told = [line | ({"captions": ["dog " * 100]} if number == longer else {}) for number, line in enumerate(lines)]
+        (captioned / "captions.jsonl").write_text("\n".join(map(json.dumps, told)))
+        with pytest.raises(BadRecipe, match="shorten it") if refused else nullcontext():
+            assert train(recipe(captioned, *parts), captioned)
 
 
 def write_onnx(path: Path, *, std: float) -> None:
