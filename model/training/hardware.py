@@ -22,6 +22,11 @@ class Arithmetic:
     device: torch.device
     dtype: torch.dtype
 
+    @property
+    def kind(self) -> str:
+        """What tells its results from others; not the device itself, of which every process has another one."""
+        return f"{self.device.type} {self.dtype}"
+
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 

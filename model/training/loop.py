@@ -186,10 +186,11 @@ class _Stage(Generic[Batch]):
     def _prefetched(self) -> Iterator[list[Batch]]:
         """The batches of every step that is left, each drawn while the one before it is learned from."""
         steps = range(self._state.step, self._steps)
+        if not steps:
+            return
         with ThreadPoolExecutor(1) as executor:
-            upcoming = executor.submit(self._batches_of, steps[0]) if steps else None
+            upcoming = executor.submit(self._batches_of, steps[0])
             for step in steps:
-                assert upcoming is not None
                 batches = upcoming.result()
                 if step + 1 < self._steps:
                     upcoming = executor.submit(self._batches_of, step + 1)

@@ -131,6 +131,5 @@ def ask_teacher(
             vectors = _mean(Rows(tokens, encoded["attention_mask"].bool()))
             yield F.normalize(vectors, dim=1).cpu().numpy()
 
-    how = repr((arithmetic.device.type, arithmetic.dtype))  # every process has a device of its own
-    path = folder / f"meanings-{digest([name, how, *every])}.npy"
+    path = folder / f"meanings-{digest([name, arithmetic.kind, *every])}.npy"
     return Meanings(computed_once(path, (len(every), teacher.config.hidden_size), np.float32, told), captions)

@@ -61,16 +61,15 @@ def ask_tutor(
     tutor.trainee.eval()
     every, width = [caption for own in captions for caption in own], tutor.trainee.teran.config.embedding_width
     said = [words_of(tutor.tokenizer, caption) for caption in every]
-    shape = views.stored.shape[:3]  # [V, N, R]
-    how = repr((arithmetic.device.type, arithmetic.dtype))  # every process has a device of its own
+    asked, shape = (tutor.origin, arithmetic.kind), views.stored.shape[:3]  # [V, N, R]
     images = computed_once(
-        folder / f"tutor-images-{digest([tutor.origin, how, views.name])}.npy",
+        folder / f"tutor-images-{digest([*asked, views.name])}.npy",
         (shape[0] * shape[1], shape[2], width),
         np.float16,
         lambda: _image_vectors(tutor, views, arithmetic),
     )
     words = computed_once(
-        folder / f"tutor-words-{digest([tutor.origin, how, *every])}.npy",
+        folder / f"tutor-words-{digest([*asked, *every])}.npy",
         (sum(one.count for one in said), width),
         np.float16,
         lambda: _word_vectors(tutor, list(zip(every, said, strict=True)), arithmetic),

@@ -143,8 +143,7 @@ def store_views(
 ) -> StoredViews:
     """Pool the windows of some views of each picture, the whole one first; or find them pooled in `folder`."""
     weights = (value.cpu().numpy().tobytes() for value in regions.convnet.state_dict().values())
-    how = (views, smallest_crop, arithmetic.device.type, arithmetic.dtype)  # every process has a device of its own
-    name = digest([repr(how), blake3(pictures.data).digest(), *weights])
+    name = digest([repr((views, smallest_crop, arithmetic.kind)), blake3(pictures.data).digest(), *weights])
 
     def pooled() -> Iterator[NDArray[np.float16]]:
         for seen in _seen_when_stored(pictures, views, smallest_crop):
