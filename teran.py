@@ -15,8 +15,8 @@ from fastapi import FastAPI
 from PIL import Image
 from rich.logging import RichHandler
 
-from indexer.decode import decode, read_photograph, upright
-from indexer.errors import DecodeError, IndexerError
+from indexer.errors import IndexerError
+from indexer.explained import explain_photograph, explain_queries
 from indexer.index.errors import IndexFault
 from indexer.index.inspection import inspect_collection
 from indexer.index.layout import collection_path, list_collections
@@ -27,18 +27,15 @@ from indexer.ledger.errors import LedgerError
 from indexer.ledger.scan import scan
 from indexer.ledger.wake_up import WakeUp
 from indexer.local_index import Summary, index_paths
-from indexer.pictures import picture_of, pool_for, read_pictures
+from indexer.pictures import pool_for, read_pictures
 from indexer.worker import Worker
 from model.checkpoint import load_encoder
-from model.drawing import LONGEST_SIDE, SHORTEST_SIDE, DrawnWord, draw_words
 from model.encoder import Encoder
 from model.errors import ModelError
-from model.evaluation.captions import CaptionedImage, read_captions
-from model.evaluation.contact_sheet import Cell, TellingQuery, draw_sheet, telling_queries
+from model.evaluation.captions import read_captions
 from model.evaluation.plot import plot_ranks
-from model.evaluation.protocol import evaluate_encoder, score_everything
+from model.evaluation.protocol import evaluate_encoder
 from model.published import import_published
-from model.scoring import align
 from model.training.loop import Progress
 from model.training.recipe import read_recipe
 from model.training.run import Places, train_recipe
@@ -52,13 +49,6 @@ from service.settings import Settings, read_settings
 from service.stopping import stop_on_signal
 from service.terminal import messages, print_hits, print_report, progress_bar, say, show_steps, with_progress
 from service.worker_watch import worker_command
-
-QUERIES_DRAWN = 10  # of the best on a contact sheet, and of the worst
-COLUMNS = [
-    f"{which} queries: {what}"
-    for which in ("the best", "the worst")
-    for what in ("the right photograph, and its rank", "the best of the other photographs")
-]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -284,51 +274,13 @@ def draw(
         raise InvalidRequest("draw takes a photograph and a sentence, or --captions and --images")
     encoder = load(read_settings(model=model, device=device, features=features))
     if image is not None and sentence is not None:
-        drawn, score = explanation_of(encoder, image, sentence)
+        drawn, score = explain_photograph(encoder, image, sentence)
         drawn.save(output)
         say(f"{output}: score {score:.3f}")
     elif captions is not None and images is not None:
         captioned = read_captions(captions, split=split)
-        sheet_of(encoder, captioned, images).save(output)
+        explain_queries(encoder, captioned, images, watch=with_progress).save(output)
         say(f"{output}: the best and the worst queries of {len(captioned)} images")
-
-
-def sheet_of(encoder: Encoder, captioned: Sequence[CaptionedImage], folder: Path) -> Image.Image:
-    """For every telling query the right image and its best rival, the best ones left and the worst ones right."""
-    files = [folder / one.image for one in captioned]
-    sentences = [caption for one in captioned for caption in one.captions]
-    with pool_for(encoder) as pool:
-        pictures = with_progress(read_pictures(pool, files), total=len(files), what="images")
-        scores, owners = score_everything(encoder, pictures, [one.captions for one in captioned])
-
-    def cells(query: TellingQuery) -> list[Cell]:
-        sentence = sentences[query.sentence]
-        right, rival = (
-            explanation_of(encoder, files[row], sentence, longest_side=SHORTEST_SIDE)[0]
-            for row in (query.image, query.rival)
-        )
-        return [Cell(f"rank {query.rank + 1}: {sentence}", right), Cell("", rival)]
-
-    best, worst = telling_queries(scores, owners, count=QUERIES_DRAWN)
-    return draw_sheet(COLUMNS, [[*cells(good), *cells(bad)] for good, bad in zip(best, worst, strict=True)])
-
-
-def explanation_of(
-    encoder: Encoder, image: Path, sentence: str, *, longest_side: int = LONGEST_SIDE
-) -> tuple[Image.Image, float]:
-    """The drawn picture and the score."""
-    try:
-        data = read_photograph(image)
-        decoded = decode(data, framing=encoder.framing)
-    except DecodeError as error:
-        raise DecodeError(error.code, f"{image}: {error}") from error
-    (embedding,) = encoder.encode_images([picture_of(decoded, name=image.name)])
-    (query,) = encoder.encode_sentences([sentence])
-    answers = align(encoder.score_spec, embedding.channels, query)
-    boxes = embedding.boxes.tolist()
-    words = [DrawnWord(query.words[a.word].text, tuple(boxes[a.region]), a.contribution) for a in answers]
-    score = sum(answer.contribution for answer in answers)
-    return draw_words(upright(data), words, score=score, longest_side=longest_side), score
 
 
 @app.command("import")
